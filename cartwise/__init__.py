@@ -1,0 +1,1 @@
+"""Cartwise: how likely a product that was just put into a cart is to be bought."""

@@ -1,0 +1,39 @@
+"""Every error that a caller may want to catch, as one tree.
+
+A message says what is wrong, where, and what to do. The command line prints it as one sentence
+and exits with 1; anything that is not a ``CartwiseError`` is a defect.
+"""
+
+
+class CartwiseError(Exception):
+    """Base of all expected errors."""
+
+
+class InputError(CartwiseError):
+    """A file or folder that was given cannot be used: missing, unreadable, empty or malformed."""
+
+
+class OutputError(CartwiseError):
+    """A result cannot be written: no permission, no space, or something else is in the way."""
+
+
+class NotEnoughData(CartwiseError):
+    """The log is too short or too thin for what was asked of it."""
+
+
+class FingerprintMismatch(CartwiseError):
+    """Two things were made with different feature specifications."""
+
+
+class BundleError(CartwiseError):
+    """A model bundle is incomplete, altered or unreadable."""
+
+
+class MissingExtra(CartwiseError):
+    """An optional part of Cartwise is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"'{package}' is not installed: it belongs to the extra '{extra}'; "
+            f"install it with: pip install 'cartwise[{extra}]'"
+        )
