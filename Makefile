@@ -1,0 +1,66 @@
+# Every target but help needs only a POSIX shell and Python >= 3.11 with venv; all else is installed
+# into .venv, with the versions of uv.lock. PYTHON=/path/to/python chooses the interpreter.
+
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+UV_READY := .venv/.uv-$(UV_VERSION)
+SYNC := $(BIN)/uv sync --quiet --frozen --inexact --python $(BIN)/python
+SOURCES := cartwise tests $(wildcard benchmarks)
+
+CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
+SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
+
+# Without bytecode every start of the interpreter would compile some thousand modules again.
+unexport PYTHONDONTWRITEBYTECODE
+# The environment is ours, whichever other one happens to be active.
+unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT PYTHONHOME
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench
+
+help:  ## Print every target with what it does.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.ready  ## Simulate a shop, train a model on it and show the results.
+	$(BIN)/cartwise demo $(ARGS)
+
+test: .venv/.ready-dev  ## Run the tests; ARGS="-k ingest" passes options to pytest.
+	$(BIN)/pytest $(ARGS)
+
+lint: .venv/.ready-dev  ## Check style, format, types and the layers between the modules.
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.ready-bench  ## Measure against DuckDB, Polars and PySpark (the last needs Java 17).
+	$(BIN)/python -m benchmarks $(ARGS)
+
+$(UV_READY):
+	@found=; for python in $(CANDIDATES); do \
+	    if "$$python" -c '$(SUITABLE)' 2>/dev/null; then found="$$python"; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	    echo "No Python 3.11 to 3.14 with venv among: $(CANDIDATES)." >&2; \
+	    echo "Install one (Debian and Ubuntu: python3 and python3-venv)," \
+	        "or name it: make PYTHON=/path/to/python" >&2; \
+	    exit 1; \
+	fi; \
+	echo "Creating .venv with $$found; the first time this takes a minute or two."; \
+	test -x $(BIN)/python || "$$found" -m venv .venv
+	@$(BIN)/python -m ensurepip >/dev/null
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	@touch $@
+
+# Inexact: what one target installs stays when another target runs.
+.venv/.ready: $(UV_READY) pyproject.toml uv.lock
+	$(SYNC)
+	@touch $@
+
+.venv/.ready-dev: $(UV_READY) pyproject.toml uv.lock
+	$(SYNC) --extra dev
+	@touch $@
+
+.venv/.ready-bench: $(UV_READY) pyproject.toml uv.lock
+	$(SYNC) --extra bench --extra spark
+	@touch $@
