@@ -1,0 +1,56 @@
+"""A skipped test passes on a desk and fails in CI."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import conftest
+
+SKIPS = {
+    "in the test": "import pytest\ndef test_it(): pytest.skip('no network')\n",
+    "by a marker": (
+        "import pytest\n@pytest.mark.skip(reason='no network')\ndef test_it(): assert False\n"
+    ),
+    "of the module": "import pytest\npytest.skip('no network', allow_module_level=True)\n",
+}
+PASSES = {
+    "a passing test": "def test_it(): assert True\n",
+    "a known defect": "import pytest\n@pytest.mark.xfail\ndef test_it(): assert False\n",
+}
+
+
+def run_pytest(folder: Path, test: str, require_all: str) -> subprocess.CompletedProcess[str]:
+    shutil.copy(conftest.__file__, folder / "conftest.py")
+    (folder / "test_world.py").write_text(test + "def test_beside(): assert True\n")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", f"--rootdir={folder}", folder],
+        env={
+            **os.environ,
+            "CARTWISE_REQUIRE_ALL": require_all,
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("skip", SKIPS.values(), ids=SKIPS)
+def test_skip_fails_where_all_are_required(tmp_path: Path, skip: str) -> None:
+    finished = run_pytest(tmp_path, skip, require_all="1")
+    assert finished.returncode != 0
+    assert "requires every test" in finished.stdout
+    assert "no network" in finished.stdout
+
+
+def test_skip_passes_where_not_all_are_required(tmp_path: Path) -> None:
+    assert run_pytest(tmp_path, SKIPS["in the test"], require_all="0").returncode == 0
+
+
+@pytest.mark.parametrize("test", PASSES.values(), ids=PASSES)
+def test_what_ran_passes_where_all_are_required(tmp_path: Path, test: str) -> None:
+    assert run_pytest(tmp_path, test, require_all="1").returncode == 0
