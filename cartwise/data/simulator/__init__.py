@@ -1,0 +1,1 @@
+"""The parts of the simulated shop; ``cartwise.data.simulate`` is their public face."""

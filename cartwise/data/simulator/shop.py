@@ -1,0 +1,66 @@
+"""The shop: its categories, brands and products, and what a product costs on a day."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from cartwise.data.simulator import published
+from cartwise.data.simulator.randomness import Flags, Floats, Ints, Trait, mixed, normal, uniform
+
+PRICE_STEP_DAYS = 9
+PROMOTION_DAYS = 4
+PROMOTED_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Categories and products as parallel arrays; a product is an index into the latter.
+
+    The products of a category lie together, the most viewed first.
+    """
+
+    seed: int
+    category_ids: Ints
+    category_codes: pl.Series
+    traffic: Floats
+    """Cumulative share of the views, by category."""
+    cart_logit: Floats
+    buy_logit: Floats
+    first_product: Ints
+    product_count: Ints
+    brand_names: pl.Series
+    """The last is null: so index -1 means no brand."""
+    product_ids: Ints
+    category: Ints
+    brand: Ints
+    relative_price: Floats
+    """Log price against the category's mean, in the category's standard deviations."""
+    base_price: Floats
+    appeal: Floats
+    quality: Floats
+
+    def discount(self, products: Ints, day: Ints) -> Floats:
+        """Share taken off the price on that day (days since the epoch), mostly 0."""
+        window = (day + mixed(products).astype(np.int64) % PROMOTION_DAYS) // PROMOTION_DAYS
+        promoted = uniform(self.seed, Trait.PROMOTION, products, window) < PROMOTED_SHARE
+        return promoted * (0.1 + 0.2 * uniform(self.seed, Trait.DISCOUNT, products, window))
+
+    def price(self, products: Ints, day: Ints) -> Floats:
+        """Price on that day: it moves a little every few days and falls in promotions."""
+        window = (day + mixed(products).astype(np.int64) % PRICE_STEP_DAYS) // PRICE_STEP_DAYS
+        step = np.exp(0.05 * normal(self.seed, Trait.PRICE_STEP, products, window))
+        price = self.base_price[products] * step * (1.0 - self.discount(products, day))
+        return np.where(self.unpriced(products, day), 0.0, np.maximum(price.round(2), 0.01))
+
+    def unpriced(self, products: Ints, day: Ints) -> Flags:
+        """Whether the log shows a price of 0 on that day: such a product cannot be bought."""
+        return uniform(self.seed, Trait.UNPRICED, products, day // 3) < published.PRICE_ZERO_SHARE
+
+    def competition(self, products: Ints, day: Ints) -> Floats:
+        """How the product does this week for reasons outside the shop, standard normal."""
+        return normal(self.seed, Trait.COMPETITION, products, day // 7)
+
+    def category_at(self, share: Floats) -> Ints:
+        """The category at these points of the cumulative traffic."""
+        return np.searchsorted(self.traffic, share, side="right").clip(0, len(self.traffic) - 1)
