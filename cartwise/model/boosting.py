@@ -1,0 +1,141 @@
+"""Gradient boosting on a training set: XGBoost, streamed batch by batch, seeded."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+from cartwise.model.examples import LABEL, PartName, TrainingSet, labels
+from cartwise.progress import Progress
+
+
+@dataclass(frozen=True)
+class Boosting:
+    """Hyper-parameters; shares are drawn anew for every tree."""
+
+    learning_rate: float = 0.04
+    depth: int = 6
+    min_child_weight: float = 30.0
+    row_share: float = 0.8
+    column_share: float = 0.4
+    l2: float = 5.0
+    bins: int = 256
+    rounds: int = 2000
+    patience: int = 80
+
+
+FEW_CARTS: Final = Boosting(
+    depth=2, min_child_weight=4.0, row_share=0.7, column_share=0.3, l2=20.0, rounds=80, patience=0
+)
+"""For a small training set: shallow, strongly regularised, a fixed number of rounds."""
+
+
+@dataclass(frozen=True)
+class Seeding:
+    """What makes two runs equal to the byte: the seed and the number of threads."""
+
+    seed: int = 7
+    threads: int = 2
+
+
+class _Batches(xgb.DataIter):  # type: ignore[misc]
+    """A part of a training set as XGBoost reads it: several times, never whole in memory."""
+
+    def __init__(self, data: TrainingSet, part: PartName) -> None:
+        self._data = data
+        self._part = part
+        self._frames: Iterator[Any] = iter(())
+        super().__init__()
+
+    def reset(self) -> None:
+        columns = [*self._data.manifest.feature_names, LABEL]
+        self._frames = self._data.batches(self._part, columns)
+
+    def next(self, input_data: Callable[..., Any]) -> bool:
+        frame = next(self._frames, None)
+        if frame is None:
+            return False
+        names = list(self._data.manifest.feature_names)
+        input_data(data=self._data.vectors(frame), label=labels(frame), feature_names=names)
+        return True
+
+
+class _Rounds(xgb.callback.TrainingCallback):  # type: ignore[misc]
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance = advance
+
+    def after_iteration(self, *_: object) -> bool:
+        self._advance(1)
+        return False
+
+
+def boost_early_stopped(
+    data: TrainingSet, boosting: Boosting, seeding: Seeding, progress: Progress
+) -> tuple[xgb.Booster, float]:
+    """Boost on train until log loss on validation stops falling: the best trees and that loss."""
+    threads = seeding.threads
+    train = xgb.QuantileDMatrix(_Batches(data, "train"), max_bin=boosting.bins, nthread=threads)
+    validation = xgb.QuantileDMatrix(
+        _Batches(data, "validation"), ref=train, max_bin=boosting.bins, nthread=threads
+    )
+    stop = xgb.callback.EarlyStopping(rounds=boosting.patience, save_best=False)
+    with progress.task("train", boosting.rounds, "rounds") as advance:
+        booster = xgb.train(
+            _parameters(boosting, seeding, _base_rate(data)),
+            train,
+            boosting.rounds,
+            evals=[(validation, "validation")],
+            callbacks=[stop, _Rounds(advance)],
+            verbose_eval=False,
+        )
+    return booster[: booster.best_iteration + 1], float(booster.best_score)
+
+
+def boost_fixed(
+    vectors: NDArray[np.float32],
+    bought: NDArray[np.float64],
+    names: tuple[str, ...],
+    boosting: Boosting,
+    seeding: Seeding,
+) -> xgb.Booster:
+    """Boost a fixed number of rounds on vectors (n, features) in memory."""
+    train = xgb.QuantileDMatrix(
+        vectors,
+        bought,
+        feature_names=list(names),
+        max_bin=boosting.bins,
+        nthread=seeding.threads,
+    )
+    parameters = _parameters(boosting, seeding, smoothed_rate(len(bought), int(bought.sum())))
+    return xgb.train(parameters, train, boosting.rounds)
+
+
+def smoothed_rate(carts: int, positives: int) -> float:
+    """The share bought, kept off 0 and 1 (Laplace's rule of succession)."""
+    return (positives + 1.0) / (carts + 2.0)
+
+
+def _base_rate(data: TrainingSet) -> float:
+    part = data.manifest.parts["train"]
+    return smoothed_rate(part.carts, part.positives)
+
+
+def _parameters(boosting: Boosting, seeding: Seeding, base_rate: float) -> dict[str, Any]:
+    return {
+        "objective": "binary:logistic",
+        "eval_metric": "logloss",
+        "tree_method": "hist",
+        "eta": boosting.learning_rate,
+        "max_depth": boosting.depth,
+        "min_child_weight": boosting.min_child_weight,
+        "subsample": boosting.row_share,
+        "colsample_bytree": boosting.column_share,
+        "lambda": boosting.l2,
+        "max_bin": boosting.bins,
+        "base_score": base_rate,
+        "seed": seeding.seed,
+        "nthread": seeding.threads,
+    }

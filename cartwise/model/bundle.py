@@ -1,0 +1,209 @@
+"""The bundle: a folder with everything that serving needs of a model, and nothing that executes.
+
+``SHA256SUMS`` (the format of ``sha256sum``) lists every other file. A bundle is loaded only if it
+holds exactly those files, unaltered; loading and scoring use no network.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from cartwise.errors import BundleError, FingerprintMismatch, OutputError
+from cartwise.model.calibration import Calibrator
+from cartwise.model.onnx_export import INPUT, OUTPUT
+from cartwise.model.policy import Policy
+
+BOOSTER: Final = "model.ubj"
+GRAPH: Final = "model.onnx"
+CALIBRATION: Final = "calibration.json"
+SPEC: Final = "spec.json"
+POLICY: Final = "policy.json"
+METRICS: Final = "metrics.json"
+CARD: Final = "MODEL_CARD.md"
+CHECKSUMS: Final = "SHA256SUMS"
+
+FILES: Final = (BOOSTER, GRAPH, CALIBRATION, SPEC, POLICY, METRICS, CARD)
+"""Every file of a bundle but its checksums."""
+
+_SCORING_FILES: Final = (GRAPH, CALIBRATION, SPEC)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model was made for: its vector, horizon and label."""
+
+    feature_names: tuple[str, ...]
+    fingerprint: str
+    horizon_seconds: int
+    label_scope: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "feature_names": list(self.feature_names),
+            "fingerprint": self.fingerprint,
+            "horizon_seconds": self.horizon_seconds,
+            "label_scope": self.label_scope,
+        }
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Self:
+        return cls(
+            tuple(facts["feature_names"]),
+            str(facts["fingerprint"]),
+            int(facts["horizon_seconds"]),
+            str(facts["label_scope"]),
+        )
+
+
+class Bundle:
+    """A verified bundle in memory, ready to score."""
+
+    def __init__(self, files: Mapping[str, bytes], *, threads: int = 1) -> None:
+        self.files = dict(files)
+        self.spec = ModelSpec.from_json(json.loads(files[SPEC]))
+        self.policy = Policy.from_json(json.loads(files[POLICY]))
+        self.metrics: dict[str, Any] = json.loads(files[METRICS])
+        self._calibrator = Calibrator.from_json(json.loads(files[CALIBRATION]))
+        self._session = _session(files[GRAPH], threads)
+
+    @classmethod
+    def load(cls, path: Path, *, threads: int = 1) -> Self:
+        """Read and verify a bundle; ``threads`` are ONNX Runtime's for one call of ``score``.
+
+        Raises BundleError where a file is altered, missing, unreadable or one too many.
+        """
+        files = _verified(path)
+        try:
+            return cls(files, threads=threads)
+        except BundleError:
+            raise
+        except Exception as error:  # whatever a foreign file makes JSON or ONNX Runtime raise
+            raise BundleError(f"the bundle '{path}' cannot be read: {error}") from error
+
+    @property
+    def version(self) -> str:
+        """A name for what this bundle answers: equal for equal scores, 12 hex digits."""
+        digest = hashlib.sha256()
+        for name in _SCORING_FILES:
+            digest.update(hashlib.sha256(self.files[name]).digest())
+        return digest.hexdigest()[:12]
+
+    def require_fingerprint(self, fingerprint: str) -> None:
+        """Raise FingerprintMismatch unless the model was trained with this specification."""
+        if fingerprint != self.spec.fingerprint:
+            raise FingerprintMismatch(
+                f"the model was trained with the feature specification {self.spec.fingerprint}, "
+                f"the vectors were made with {fingerprint}: train again, or use the version of "
+                "Cartwise that the model was trained with"
+            )
+
+    def margin(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Log-odds (n,) of vectors (n, features) before calibration."""
+        outputs = self._session.run([OUTPUT], {INPUT: vectors})
+        margins: NDArray[np.float32] = outputs[0]
+        return margins.reshape(-1)
+
+    def score(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Calibrated probabilities (n,) of vectors (n, features); missing is NaN."""
+        return self._calibrator(self.margin(vectors))
+
+
+def _session(graph: bytes, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def as_json(facts: Mapping[str, Any]) -> bytes:
+    """A JSON object as it stands in bundles: indented, no NaN, a line end at the end."""
+    return (json.dumps(facts, indent=1, allow_nan=False) + "\n").encode()
+
+
+def write_bundle(out: Path, files: Mapping[str, bytes]) -> None:
+    """Write a bundle at once: a reader finds the old folder or the whole new one.
+
+    An older bundle at ``out`` is replaced; raises OutputError where anything else is there.
+    """
+    require_free(out)
+    contents = {**files, CHECKSUMS: _checksums(files)}
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        try:
+            for name, content in contents.items():
+                (fresh / name).write_bytes(content)
+            _swap(fresh, out)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    except OSError as error:
+        raise OutputError(f"cannot write the bundle '{out}': {error.strerror}") from error
+
+
+def require_free(out: Path) -> None:
+    """Raise OutputError unless ``out`` is absent, an empty folder or an older bundle."""
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"'{out}' is a file: choose a folder for the bundle")
+    foreign = sorted(_names(out) - {*FILES, CHECKSUMS}) if out.exists() else []
+    if foreign:
+        raise OutputError(
+            f"'{out}' holds files that are not a bundle's ('{foreign[0]}'): choose another folder"
+        )
+
+
+def _swap(fresh: Path, out: Path) -> None:
+    fresh.chmod(0o755)
+    if not out.exists():
+        fresh.rename(out)
+        return
+    before = fresh.with_name(f"{fresh.name}-before")
+    out.rename(before)
+    fresh.rename(out)
+    shutil.rmtree(before)
+
+
+def _names(path: Path) -> set[str]:
+    return {entry.name for entry in path.iterdir()}
+
+
+def _checksums(files: Mapping[str, bytes]) -> bytes:
+    lines = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)]
+    return "".join(lines).encode()
+
+
+def _verified(path: Path) -> dict[str, bytes]:
+    """The files of a bundle, each read once and as its checksum says."""
+    try:
+        contents = {entry.name: entry.read_bytes() for entry in sorted(path.iterdir())}
+    except OSError as error:
+        raise BundleError(f"the bundle '{path}' cannot be read: {error.strerror}") from error
+    listed = contents.pop(CHECKSUMS, None)
+    _require_exactly(path, {*contents} | ({CHECKSUMS} if listed is not None else set()))
+    for line in _checksums(contents).splitlines():
+        if line not in (listed or b"").splitlines():
+            name = line.split()[-1].decode()
+            raise BundleError(
+                f"'{path / name}' was altered: it does not have the checksum in {CHECKSUMS}; "
+                "take the bundle again from where it was made"
+            )
+    return contents
+
+
+def _require_exactly(path: Path, names: set[str]) -> None:
+    expected = {*FILES, CHECKSUMS}
+    for what, wrong in (("misses", expected - names), ("holds also", names - expected)):
+        if wrong:
+            raise BundleError(
+                f"'{path}' is not a whole bundle: it {what} '{min(wrong)}'; "
+                "take the bundle again from where it was made"
+            )

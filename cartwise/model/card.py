@@ -1,0 +1,98 @@
+"""The model card: what the model is, for what, on which data, how good, and its limits."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cartwise.model.baselines import NAMES as BASELINES
+from cartwise.model.examples import Manifest
+from cartwise.model.policy import Policy
+from cartwise.model.summary import baseline_title, sentences, with_interval
+
+_HEADLINES = ("auc", "average_precision", "log_loss", "brier", "ece", "lift_10", "capture_10")
+
+
+def model_card(manifest: Manifest, policy: Policy, metrics: Mapping[str, Any]) -> str:
+    """The card in Markdown; before an evaluation it says that there was none."""
+    blocks = [
+        "# Model card: will a carted product be bought?",
+        _purpose(manifest),
+        _data(manifest),
+        _quality(metrics),
+        _decision(policy),
+        _LIMITS,
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _purpose(manifest: Manifest) -> str:
+    where = "in the same session" if manifest.label_scope == "session" else "in any session"
+    return (
+        "## What it answers\n\n"
+        f"The probability that a product just put into a cart is bought by the same user within "
+        f"{duration(manifest.horizon_seconds)}, {where}. Gradient-boosted trees (XGBoost) on "
+        f"{len(manifest.feature_names)} features of the shop's event log up to and including the "
+        "cart event; calibrated on carts that were not trained on."
+    )
+
+
+def _data(manifest: Manifest) -> str:
+    rows = [
+        f"| {name} | {part.carts:,} | {_share(part.positives, part.carts)} "
+        f"| {part.first_cart} | {part.last_cart} |"
+        for name, part in manifest.parts.items()
+    ]
+    return (
+        "## Data\n\n"
+        f"Events from {manifest.first_event} to {manifest.last_event}; data version "
+        f"`{manifest.data_version}`, feature specification `{manifest.fingerprint}`.\n\n"
+        "| part | carts | bought | first cart | last cart |\n|---|---|---|---|---|\n"
+        + "\n".join(rows)
+    )
+
+
+def _quality(metrics: Mapping[str, Any]) -> str:
+    if "auc" not in metrics:
+        return "## Quality\n\nNot evaluated yet."
+    told = "\n".join(f"- {sentence}" for sentence in sentences(metrics))
+    rows = [f"| {name} | {with_interval(metrics, name, 4)} |" for name in _HEADLINES]
+    rivals = [
+        f"| AUC of {baseline_title(name)} | {with_interval(metrics, f'baseline_{name}_auc', 4)} |"
+        for name in BASELINES
+    ]
+    table = "| on the test carts | value (95 % interval) |\n|---|---|\n"
+    return f"## Quality\n\n{told}\n\n{table}" + "\n".join(rows + rivals)
+
+
+def _decision(policy: Policy) -> str:
+    economics = policy.economics
+    return (
+        "## Decision\n\n"
+        "A nudge is worth `probability * (1 - bought_anyway_share) * margin_share * price - "
+        f"nudge_cost`, with bought_anyway_share {economics.bought_anyway_share:g}, margin_share "
+        f"{economics.margin_share:g} and nudge_cost {economics.nudge_cost:g}: it pays above a "
+        f"probability of {policy.threshold:.3f} at a price of {policy.reference_price:,.2f}. "
+        "The three numbers are assumptions until the shop has measured its own."
+    )
+
+
+_LIMITS = """## Limits
+
+- The probability is that of a cart without a nudge, in a shop like the one it was trained on;
+  whom a nudge would win over is not in it.
+- Users and products without history are scored from what little is known: see the slices in the
+  report.
+- Prices, promotions and habits move: watch calibration on live outcomes and train again.
+- Not for decisions about people beyond what they are shown in the shop."""
+
+
+def duration(seconds: int) -> str:
+    """A length of time in its largest whole unit."""
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds % size == 0 and seconds >= size and (unit != "day" or seconds > size):
+            count = seconds // size
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{seconds} seconds"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole * 100:.1f} %" if whole else "none"

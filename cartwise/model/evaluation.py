@@ -1,0 +1,120 @@
+"""Evaluation: the test part, read once, against the bundle, its baselines and the truth if known.
+
+What is evaluated is what serves: every probability comes from the bundle's own ONNX graph.
+"""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cartwise.errors import OutputError
+from cartwise.model import bundle as layout
+from cartwise.model.baselines import Baselines
+from cartwise.model.bundle import Bundle, as_json, write_bundle
+from cartwise.model.card import model_card
+from cartwise.model.examples import Manifest, TrainingSet
+from cartwise.model.explanation import explain
+from cartwise.model.findings import Finesse, measure
+from cartwise.model.report import Evidence, draw_plots, render_report
+from cartwise.model.scored import score_test, true_probabilities
+from cartwise.model.slices import Slice
+from cartwise.progress import Progress, Silent
+
+REPORT: Final = "report.html"
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How finely to measure: bootstrap draws, bins of the calibration error, explained carts."""
+
+    seed: int = 7
+    draws: int = 400
+    bins: int = 10
+    explained_carts: int = 1000
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What evaluation found; ``plots`` are self-contained SVG documents by name."""
+
+    metrics: Mapping[str, Any]
+    slices: Sequence[Slice]
+    report: Path
+    plots: Mapping[str, str]
+
+
+def evaluate(
+    model: Path,
+    training: Path,
+    out: Path,
+    settings: EvaluationSettings | None = None,
+    *,
+    truth: Path | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure a bundle on the test part; write ``metrics.json`` and ``report.html`` into ``out``.
+
+    The bundle's own ``metrics.json`` and model card are replaced by the fuller ones, with new
+    checksums, in one step. ``truth`` is a Parquet file with ``user_session``, ``product_id`` and
+    ``purchase_probability``, as the simulator writes it.
+
+    Raises BundleError, InputError, OutputError, FingerprintMismatch, and NotEnoughData where the
+    test part is empty.
+    """
+    settings = settings or EvaluationSettings()
+    progress = progress or Silent()
+    bundle = Bundle.load(model)
+    data = TrainingSet.open(training)
+    bundle.require_fingerprint(data.manifest.fingerprint)
+    evidence = _gather(bundle, data, settings, truth, progress)
+    plots = draw_plots(evidence)
+    _write(out / layout.METRICS, as_json(evidence.metrics))
+    _write(out / REPORT, render_report(evidence, plots).encode())
+    _renew(model, bundle, data.manifest, evidence.metrics)
+    return Evaluation(evidence.metrics, evidence.findings.slices, out / REPORT, plots)
+
+
+def _gather(
+    bundle: Bundle,
+    data: TrainingSet,
+    settings: EvaluationSettings,
+    truth: Path | None,
+    progress: Progress,
+) -> Evidence:
+    scored = score_test(data, bundle, Baselines.fit(data), settings.explained_carts, progress)
+    known = None if truth is None else true_probabilities(scored, truth)
+    finesse = Finesse(settings.draws, settings.seed, settings.bins)
+    progress.say("measuring, with intervals")
+    findings = measure(scored, bundle.policy, finesse, known)
+    names = data.manifest.feature_names
+    contributions = explain(bundle.files[layout.BOOSTER], names, scored.vectors, settings.threads)
+    # Training's own facts stay; a ceiling of an earlier evaluation does not.
+    trained = {key: fact for key, fact in bundle.metrics.items() if not key.startswith("ceiling_")}
+    metrics = {**trained, **findings.metrics(), "model_version": bundle.version}
+    return Evidence(data.manifest, metrics, findings, contributions, scored, bundle.policy)
+
+
+def _renew(model: Path, bundle: Bundle, manifest: Manifest, metrics: Mapping[str, Any]) -> None:
+    card = model_card(manifest, bundle.policy, metrics)
+    fuller = {layout.METRICS: as_json(metrics), layout.CARD: card.encode()}
+    write_bundle(model, {**bundle.files, **fuller})
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file at once: a reader finds the old content or the whole new one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, fresh = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            Path(fresh).chmod(0o644)
+            Path(fresh).replace(path)
+        finally:
+            Path(fresh).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write '{path}': {error.strerror}") from error

@@ -1,0 +1,110 @@
+"""What the metrics mean, in plain words: the top of the report, the card, the command line."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cartwise.model.baselines import NAMES as BASELINES
+
+FEW_CARTS: Final = (
+    "Few carts: {train} to train and {test} to test. Take every figure as a rough one: "
+    "the intervals show how wide it is open."
+)
+
+_NICE_NAMES: Final = {
+    "base_rate": "the base rate",
+    "user_rate": "the user's rate",
+    "product_rate": "the product's rate",
+    "category_rate": "the category's rate",
+    "logistic": "logistic regression",
+}
+
+
+def baseline_title(name: str) -> str:
+    """A baseline's name as it reads in a sentence."""
+    return _NICE_NAMES[name]
+
+
+def with_interval(metrics: Mapping[str, Any], name: str, digits: int = 3) -> str:
+    """A metric as ``0.712 (0.705 to 0.719)``, or that it cannot be told."""
+    value, low, high = (metrics.get(f"{name}{end}") for end in ("", "_low", "_high"))
+    if value is None:
+        return "cannot be told"
+    if low is None or high is None:
+        return f"{value:.{digits}f} (no interval)"
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def sentences(metrics: Mapping[str, Any]) -> list[str]:
+    """The evaluation in a few plain sentences, the most important first."""
+    told = [_few_carts(metrics), _ranking(metrics), _rivals(metrics), _ceiling(metrics)]
+    told += [_calibration(metrics), _targeting(metrics), _money(metrics)]
+    return [sentence for sentence in told if sentence]
+
+
+def _few_carts(metrics: Mapping[str, Any]) -> str:
+    if not metrics["small_sample"]:
+        return ""
+    return FEW_CARTS.format(train=metrics["carts_train"], test=metrics["carts_test"])
+
+
+def _ranking(metrics: Mapping[str, Any]) -> str:
+    if metrics["auc"] is None:
+        return (
+            f"All {metrics['carts_test']} test carts ended the same way, so nothing can be said "
+            "about how well the model ranks them."
+        )
+    return (
+        f"Of a bought and an abandoned cart, the model gives the bought one the higher "
+        f"probability in {metrics['auc'] * 100:.1f} of 100 cases: AUC "
+        f"{with_interval(metrics, 'auc')} on {metrics['carts_test']:,} test carts."
+    )
+
+
+def _rivals(metrics: Mapping[str, Any]) -> str:
+    known = {name: metrics[f"baseline_{name}_auc"] for name in BASELINES}
+    ranked = {name: auc for name, auc in known.items() if auc is not None}
+    if not ranked:
+        return ""
+    best = max(ranked, key=ranked.__getitem__)
+    rival = f"{baseline_title(best)} (AUC {with_interval(metrics, f'baseline_{best}_auc')})"
+    if metrics["beats_every_baseline"]:
+        return f"It is better than every baseline; the best of them is {rival}."
+    return f"It is not clearly better than every baseline: the best of them is {rival}."
+
+
+def _ceiling(metrics: Mapping[str, Any]) -> str:
+    if metrics.get("ceiling_share") is None:
+        return ""
+    return (
+        f"The true probabilities reach AUC {with_interval(metrics, 'ceiling_auc')}: "
+        f"the model gets {metrics['ceiling_share'] * 100:.0f} % of what can be had beyond chance."
+    )
+
+
+def _calibration(metrics: Mapping[str, Any]) -> str:
+    return (
+        f"Predicted {metrics['mean_probability'] * 100:.1f} % bought on average, observed "
+        f"{metrics['base_rate'] * 100:.1f} %; expected calibration error "
+        f"{with_interval(metrics, 'ece', 4)} over {metrics['ece_bins']} bins "
+        f"(perfect probabilities would show {metrics['ece_by_chance']:.4f} by chance)."
+    )
+
+
+def _targeting(metrics: Mapping[str, Any]) -> str:
+    if metrics["capture_10"] is None:
+        return ""
+    return (
+        f"The tenth of carts with the highest probabilities holds "
+        f"{metrics['capture_10'] * 100:.0f} % of all bought ones "
+        f"({metrics['lift_10']:.1f} times as many as a random tenth)."
+    )
+
+
+def _money(metrics: Mapping[str, Any]) -> str:
+    return (
+        f"With the policy's costs a nudge pays above a probability of {metrics['threshold']:.2f} "
+        f"at a price of {metrics['reference_price']:,.2f}; nudging by the policy "
+        f"({metrics['nudged_share'] * 100:.0f} % of carts) is worth "
+        f"{metrics['expected_value']:,.0f} per 1,000 carts, nudging everybody "
+        f"{metrics['expected_value_everyone']:,.0f}."
+    )

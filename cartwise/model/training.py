@@ -1,0 +1,180 @@
+"""Training: from a training set to a calibrated bundle. The test part is never opened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+from cartwise.errors import NotEnoughData
+from cartwise.model import bundle
+from cartwise.model.boosting import (
+    FEW_CARTS,
+    Boosting,
+    Seeding,
+    boost_early_stopped,
+    boost_fixed,
+)
+from cartwise.model.bundle import ModelSpec
+from cartwise.model.calibration import Calibration, calibrate, folds
+from cartwise.model.card import model_card
+from cartwise.model.examples import LABEL, Manifest, TrainingSet, labels
+from cartwise.model.onnx_export import to_onnx
+from cartwise.model.policy import Economics, Policy
+from cartwise.progress import Progress, Silent
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Everything that decides which model comes out; ``few_carts`` is for a small training set."""
+
+    seeding: Seeding = field(default_factory=Seeding)
+    boosting: Boosting = field(default_factory=Boosting)
+    few_carts: Boosting = FEW_CARTS
+    economics: Economics = field(default_factory=Economics)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """Where the bundle lies, its version, and what training measured (also its metrics.json)."""
+
+    model: Path
+    model_version: str
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    booster: xgb.Booster
+    calibration: Calibration
+    facts: Mapping[str, Any]
+
+
+def train(
+    training: Path,
+    out: Path,
+    settings: TrainingSettings | None = None,
+    *,
+    progress: Progress | None = None,
+) -> TrainingResult:
+    """Train on a training set folder and write the bundle ``out``; same input, same bytes.
+
+    Raises InputError where ``training`` is no training set, NotEnoughData where a class is
+    missing from its train part, and OutputError where ``out`` cannot be written.
+    """
+    settings = settings or TrainingSettings()
+    progress = progress or Silent()
+    bundle.require_free(out)
+    data = TrainingSet.open(training)
+    _require_both_classes(data.manifest)
+    fit = _fit_few_carts if data.manifest.small else _fit
+    fitted = fit(data, settings, progress)
+    metrics = {**_facts(data.manifest), **fitted.facts}
+    files = _files(data, settings, fitted, metrics)
+    bundle.write_bundle(out, files)
+    return TrainingResult(out, bundle.Bundle(files).version, metrics)
+
+
+def _require_both_classes(manifest: Manifest) -> None:
+    part = manifest.parts.get("train")
+    carts, positives = (part.carts, part.positives) if part else (0, 0)
+    if not 0 < positives < carts:
+        raise NotEnoughData(
+            f"the train part holds {carts} carts of which {positives} were bought: a model needs "
+            "carts of both kinds; give a longer log or a shorter horizon"
+        )
+
+
+def _fit(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _Fitted:
+    booster, loss = boost_early_stopped(data, settings.boosting, settings.seeding, progress)
+    margin, bought, users = _calibration_margins(data, booster)
+    calibration = calibrate(margin, bought, folds(users, settings.seeding.seed))
+    facts = {"rounds": booster.num_boosted_rounds(), "validation_log_loss": loss}
+    return _Fitted(booster, calibration, facts | _calibration_facts(calibration))
+
+
+def _calibration_margins(
+    data: TrainingSet, booster: xgb.Booster
+) -> tuple[Array, Array, NDArray[np.int64]]:
+    columns = [*data.manifest.feature_names, LABEL, "user_id"]
+    parts = [
+        (_margin(booster, data.vectors(frame)), labels(frame), frame["user_id"].to_numpy())
+        for frame in data.batches("calibration", columns)
+    ]
+    margin, bought, users = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return margin, bought, users
+
+
+def _fit_few_carts(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _Fitted:
+    """All carts train; each is calibrated on by a booster that has not seen its session."""
+    progress.say(f"few carts ({data.manifest.carts('train')}): fixed rounds, folds for calibration")
+    names, boosting, seeding = data.manifest.feature_names, settings.few_carts, settings.seeding
+    frame = data.columns("train", [*names, LABEL, "user_session"])
+    vectors, bought = data.vectors(frame), labels(frame)
+    fold = folds(frame["user_session"].fill_null("").to_numpy(), seeding.seed)
+    margin = np.zeros(len(bought))
+    for held_out in np.unique(fold):
+        out = fold == held_out
+        booster = boost_fixed(vectors[~out], bought[~out], names, boosting, seeding)
+        margin[out] = _margin(booster, vectors[out])
+    calibration = calibrate(margin, bought, fold)
+    booster = boost_fixed(vectors, bought, names, boosting, seeding)
+    facts = {"rounds": booster.num_boosted_rounds(), "validation_log_loss": None}
+    return _Fitted(booster, calibration, facts | _calibration_facts(calibration))
+
+
+def _margin(booster: xgb.Booster, vectors: NDArray[np.float32]) -> Array:
+    margin = booster.inplace_predict(vectors, predict_type="margin", missing=np.nan)
+    return np.asarray(margin, dtype=np.float64)
+
+
+def _calibration_facts(calibration: Calibration) -> dict[str, Any]:
+    losses = calibration.log_losses.items()
+    return {
+        "calibration_method": calibration.calibrator.method,
+        **{f"calibration_log_loss_{method}": loss for method, loss in losses},
+    }
+
+
+def _facts(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "small_sample": manifest.small,
+        "carts_train": manifest.carts("train"),
+        "carts_validation": manifest.carts("validation"),
+        "carts_calibration": manifest.carts("calibration"),
+        "carts_test": manifest.carts("test"),
+        "features": len(manifest.feature_names),
+        "horizon_seconds": manifest.horizon_seconds,
+        "label_scope": manifest.label_scope,
+        "data_version": manifest.data_version,
+    }
+
+
+def _files(
+    data: TrainingSet, settings: TrainingSettings, fitted: _Fitted, metrics: Mapping[str, Any]
+) -> dict[str, bytes]:
+    manifest = data.manifest
+    spec = ModelSpec(
+        manifest.feature_names, manifest.fingerprint, manifest.horizon_seconds, manifest.label_scope
+    )
+    policy = Policy(settings.economics, _typical_price(data))
+    return {
+        bundle.BOOSTER: bytes(fitted.booster.save_raw("ubj")),
+        bundle.GRAPH: to_onnx(fitted.booster),
+        bundle.CALIBRATION: bundle.as_json(fitted.calibration.calibrator.to_json()),
+        bundle.SPEC: bundle.as_json(spec.to_json()),
+        bundle.POLICY: bundle.as_json(policy.to_json()),
+        bundle.METRICS: bundle.as_json(metrics),
+        bundle.CARD: model_card(manifest, policy, metrics).encode(),
+    }
+
+
+def _typical_price(data: TrainingSet) -> float:
+    price = data.columns("train", ["price"])["price"]
+    typical = price.filter(price > 0).median()
+    return typical if isinstance(typical, float) else 0.0
