@@ -1,0 +1,49 @@
+"""What can go wrong with files, told as errors that say which file and what to do."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+
+from cartwise.errors import InputError, OutputError
+
+_OS_REASON: Final = re.compile(r"([^:]+) \(os error \d+\)")
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Translate what goes wrong while reading a file into an InputError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: check the path") from error
+    except PermissionError as error:
+        raise InputError(f"{path} may not be read: check its permissions") from error
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InputError(f"{path} is damaged or cut short ({reason}): get it again") from error
+
+
+@contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Translate what goes wrong while writing below a folder into an OutputError."""
+    try:
+        yield
+    except OSError as error:
+        raise _output_error(folder, error.strerror or str(error)) from error
+    except pl.exceptions.ComputeError as error:
+        # Polars wraps what the system says in its own error, as text.
+        if reason := _OS_REASON.search(str(error)):
+            raise _output_error(folder, reason[1].strip()) from error
+        raise
+
+
+def _output_error(folder: Path, reason: str) -> OutputError:
+    return OutputError(
+        f"{folder} cannot be written ({reason}): free space, check permissions or choose another "
+        "folder; what it held before is unchanged"
+    )

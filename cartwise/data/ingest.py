@@ -1,0 +1,225 @@
+"""Ingest: from a shop's raw event files to typed, distinct events, one Parquet file for each day.
+
+Nothing is dropped silently: rows in = rows out + duplicates + quarantined, checked on every run.
+An ingest changes the lake in one step at its end, and repeating it changes nothing more.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final, Self
+
+import polars as pl
+
+from cartwise.data import publication, quarantine
+from cartwise.data.contract import check
+from cartwise.data.disk import writable
+from cartwise.data.lake import day_path, row_count, stored_file
+from cartwise.data.quarantine import Quarantine
+from cartwise.data.sources import Source, find_sources, read
+from cartwise.data.spill import Spill
+from cartwise.errors import InputError
+from cartwise.progress import Advance, Progress, Silent
+
+CHUNK_ROWS: Final = 4_000_000
+"""So many events are held in memory by default, about 1 GB."""
+
+_SILENT: Final = Silent()
+
+
+class ConservationError(AssertionError):
+    """Rows were lost or doubled on the way: a defect of this program, and nothing is published."""
+
+    def __init__(self, rows_in: int, accounted: int) -> None:
+        super().__init__(f"{rows_in:,} rows were read, but {accounted:,} are accounted for")
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What one file gave: ``ignored_columns`` are those beside the nine."""
+
+    path: str
+    rows_in: int
+    quarantined: int
+    ignored_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What an ingest did, in rows.
+
+    Attributes:
+        rows_in: rows read.
+        rows_out: events that are new in the lake.
+        duplicates: rows that equal an earlier row, or an event that the lake already held.
+        quarantined: rows that broke the contract.
+        by_rule: quarantined rows under each rule that they broke; a row may break several.
+        flagged: kept rows, duplicates included, that are odd but within the contract.
+        sources: the files in the order they were read.
+        first_event: earliest time among the kept rows, ISO 8601; None without any.
+        last_event: latest time among them.
+    """
+
+    rows_in: int
+    rows_out: int
+    duplicates: int
+    quarantined: int
+    by_rule: dict[str, int]
+    flagged: dict[str, int]
+    sources: tuple[SourceReport, ...]
+    first_event: str | None
+    last_event: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON takes it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, facts: dict[str, Any]) -> Self:
+        """The report that ``to_dict`` gave."""
+        sources = (
+            SourceReport(**{**source, "ignored_columns": tuple(source["ignored_columns"])})
+            for source in facts["sources"]
+        )
+        return cls(**{**facts, "sources": tuple(sources)})
+
+
+def ingest(
+    sources: Sequence[Path],
+    out: Path,
+    *,
+    progress: Progress = _SILENT,
+    chunk_rows: int = CHUNK_ROWS,
+) -> IngestReport:
+    """Read event files into the lake at ``out`` and return what became of every row.
+
+    Args:
+        sources: CSV (plain, gzip, zstd) or Parquet files, or folders of such; their order is the
+            order of positions.
+        out: the lake's folder; events that it already holds stay and come first.
+        progress: told how far the work is.
+        chunk_rows: so many events are held in memory.
+
+    Raises:
+        InputError: a source is missing, damaged or no event file.
+        OutputError: ``out`` cannot be written, or another ingest is at work in it.
+    """
+    found = find_sources(sources)
+    _refuse_own_files(found, out)
+    identity = [_identity(source) for source in found]
+    with publication.locked(out), writable(out):
+        record = publication.recover(out)
+        if record is not None and record["sources"] == identity:
+            progress.say(f"completed the interrupted ingest into {out}")
+            return IngestReport.from_dict(record["report"])
+        with publication.staging(out) as folder:
+            report = _stage(found, folder, out, progress, chunk_rows)
+            facts = report.to_dict()
+            (publication.ready(folder) / publication.REPORT).write_text(json.dumps(facts, indent=2))
+            record = {"sources": identity, "report": facts}
+            publication.commit(out, record, _obsolete(found, publication.ready(folder)))
+    return report
+
+
+@dataclass
+class _Tally:
+    rows_in: int = 0
+    by_rule: Counter[str] = field(default_factory=Counter)
+    flagged: Counter[str] = field(default_factory=Counter)
+    times: list[datetime] = field(default_factory=list)
+
+    def add(self, rows_in: int, events: pl.DataFrame, refused: pl.DataFrame) -> None:
+        self.rows_in += rows_in
+        self.by_rule.update(refused["rules"].explode(empty_as_null=False).to_list())
+        self.flagged.update(
+            price_zero=int((events["price"] == 0).sum()),
+            session_missing=events["user_session"].null_count(),
+        )
+        if not events.is_empty():
+            time = pl.col("event_time")
+            times = [*self.times, *events.select(time.min(), last=time.max()).row(0)]
+            self.times = [min(times), max(times)]
+
+
+def _refuse_own_files(sources: Sequence[Source], out: Path) -> None:
+    for source in sources:
+        if out.resolve() in source.path.resolve().parents:
+            raise InputError(f"{source.path} lies in {out}, which is written to: choose another")
+
+
+def _identity(source: Source) -> list[Any]:
+    stat = source.path.stat()
+    return [str(source.path.resolve()), stat.st_size, stat.st_mtime_ns]
+
+
+def _stage(
+    sources: Sequence[Source], folder: Path, out: Path, progress: Progress, chunk_rows: int
+) -> IngestReport:
+    ready = publication.ready(folder)
+    spill = Spill(folder / "parts", chunk_rows)
+    tally = _Tally()
+    with progress.task("reading", sum(source.size_bytes for source in sources), "bytes") as advance:
+        reports = [_take(source, ready, spill, tally, advance) for source in sources]
+    rows_out = _finish_days(spill, ready, out, progress)
+    report = IngestReport(
+        rows_in=tally.rows_in,
+        rows_out=rows_out,
+        duplicates=spill.duplicates,
+        quarantined=sum(source.quarantined for source in reports),
+        by_rule=dict(sorted(tally.by_rule.items())),
+        flagged=dict(tally.flagged),
+        sources=tuple(reports),
+        first_event=tally.times[0].isoformat() if tally.times else None,
+        last_event=tally.times[1].isoformat() if tally.times else None,
+    )
+    _check_conservation(report)
+    return report
+
+
+def _take(
+    source: Source, ready: Path, spill: Spill, tally: _Tally, advance: Advance
+) -> SourceReport:
+    before = tally.rows_in
+    with Quarantine(ready / quarantine.FOLDER, source.path) as refused_rows:
+        for rows in read(source, advance):
+            checked = check(rows.fields)
+            refused = pl.concat([rows.malformed, rows.with_text(checked.refused)])
+            spill.add(checked.events)
+            refused_rows.add(refused)
+            tally.add(rows.height, checked.events, refused)
+    rows_in = tally.rows_in - before
+    return SourceReport(str(source.path), rows_in, refused_rows.rows, source.ignored_columns)
+
+
+def _finish_days(spill: Spill, ready: Path, out: Path, progress: Progress) -> int:
+    rows_out = 0
+    days = spill.days()
+    with progress.task("writing days", len(days), "days") as advance:
+        for day in days:
+            rows_out += _finish_day(spill, ready, out, day)
+            advance(1)
+    return rows_out
+
+
+def _finish_day(spill: Spill, ready: Path, out: Path, day: date) -> int:
+    file = spill.finish(day, out)
+    if file is None:
+        return 0
+    target = day_path(ready, day)
+    target.parent.mkdir(parents=True)
+    file.replace(target)
+    return row_count(target) - sum(map(row_count, stored_file(out, day)))
+
+
+def _check_conservation(report: IngestReport) -> None:
+    accounted = report.rows_out + report.duplicates + report.quarantined
+    if report.rows_in != accounted:
+        raise ConservationError(report.rows_in, accounted)
+
+
+def _obsolete(sources: Sequence[Source], ready: Path) -> list[str]:
+    names = [f"{quarantine.FOLDER}/{quarantine.file_name(source.path)}" for source in sources]
+    return [name for name in names if not (ready / name).exists()]

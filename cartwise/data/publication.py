@@ -1,0 +1,127 @@
+"""From staging to the lake in one step that an interruption can delay but not halve.
+
+Everything new is written below ``<lake>/.staging``, and ``commit.json`` is written there last.
+Without that file a staging folder is the rest of a dead run and is thrown away; with it, the
+files are moved into the lake, by this run or, if it dies, by the next.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from cartwise.data.disk import writable
+from cartwise.errors import OutputError
+
+STAGING: Final = ".staging"
+REPORT: Final = "ingest.json"
+
+_READY: Final = "ready"
+_COMMIT: Final = "commit.json"
+
+
+@contextmanager
+def locked(lake: Path) -> Iterator[None]:
+    """Create the lake's folder if need be and keep other ingests out of it.
+
+    Raises:
+        OutputError: the folder cannot be written, or another ingest is at work in it.
+    """
+    is_new = not lake.exists()
+    with writable(lake):
+        lake.mkdir(parents=True, exist_ok=True)
+        folder = os.open(lake, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(folder, lake)
+        yield
+    finally:
+        os.close(folder)
+        if is_new:
+            # Fails, as it should, unless the lake never came to hold anything.
+            with suppress(OSError):
+                lake.rmdir()
+
+
+@contextmanager
+def staging(lake: Path) -> Iterator[Path]:
+    """An empty folder for the files of one ingest, gone at the end unless they are committed."""
+    folder = lake / STAGING
+    try:
+        (folder / _READY).mkdir(parents=True)
+        yield folder
+    finally:
+        if not (folder / _COMMIT).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def ready(folder: Path) -> Path:
+    """Where in staging the files lie that will move into the lake, by the paths they get there."""
+    return folder / _READY
+
+
+def commit(lake: Path, record: dict[str, Any], obsolete: list[str]) -> None:
+    """Move all that is ready into the lake and remove obsolete files, named relative to it.
+
+    ``record`` is what the next run is told if this one dies in the middle.
+    """
+    folder = lake / STAGING
+    _sync_tree(ready(folder))
+    draft = folder / f"{_COMMIT}.draft"
+    draft.write_text(json.dumps({"record": record, "obsolete": obsolete}))
+    _sync(draft)
+    draft.replace(folder / _COMMIT)
+    _sync(folder)
+    recover(lake)
+
+
+def recover(lake: Path) -> dict[str, Any] | None:
+    """Complete a committed run and return its record, or throw away the rest of a dead one."""
+    folder = lake / STAGING
+    marker = folder / _COMMIT
+    if not marker.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    committed = json.loads(marker.read_text())
+    _publish(ready(folder), lake)
+    for name in committed["obsolete"]:
+        (lake / name).unlink(missing_ok=True)
+    _sync(lake)
+    shutil.rmtree(folder)
+    record: dict[str, Any] = committed["record"]
+    return record
+
+
+def _lock(folder: int, lake: Path) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OutputError(
+            f"another ingest is writing to {lake}: wait for it, or choose another folder"
+        ) from error
+
+
+def _publish(ready: Path, lake: Path) -> None:
+    files = [file for file in ready.rglob("*") if file.is_file()]
+    # The report goes last: whoever sees it sees everything that it counts.
+    for file in sorted(files, key=lambda file: (file.name == REPORT, file)):
+        target = lake / file.relative_to(ready)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(target)
+        _sync(target.parent)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

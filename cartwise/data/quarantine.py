@@ -1,0 +1,69 @@
+"""Rows that broke the contract, kept with the reason and where they came from."""
+
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from cartwise.data.contract import LINE
+from cartwise.data.raw_rows import TEXT
+
+FOLDER: Final = "quarantine"
+
+QUARANTINE_SCHEMA: Final = pl.Schema(
+    {"source": pl.String(), LINE: pl.Int64(), "rules": pl.List(pl.String()), TEXT: pl.String()}
+)
+"""A refused row: its file, 1-based line (row of a Parquet file), broken rules and own text."""
+
+_ROW_GROUP_ROWS: Final = 65_536
+
+
+def file_name(source: Path) -> str:
+    """The quarantine file of a source: the same source always has the same one."""
+    return f"{source.name}-{sha256(str(source.resolve()).encode()).hexdigest()[:12]}.parquet"
+
+
+class Quarantine:
+    """Writes the refused rows of one source and counts them; without any, there is no file."""
+
+    def __init__(self, folder: Path, source: Path) -> None:
+        self.rows = 0
+        self._path = folder / file_name(source)
+        self._source = source
+        self._held: list[pl.DataFrame] = []
+        self._held_rows = 0
+        self._writer: Any = None
+
+    def add(self, refused: pl.DataFrame) -> None:
+        """Take rows of ``REFUSED_TEXT_SCHEMA``."""
+        self.rows += refused.height
+        self._held.append(refused)
+        self._held_rows += refused.height
+        if self._held_rows >= _ROW_GROUP_ROWS:
+            self._write()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None and self._held_rows:
+            self._write()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write(self) -> None:
+        source = pl.lit(str(self._source)).alias("source")
+        rows = pl.concat(self._held).select(source, LINE, "rules", TEXT).sort(LINE).to_arrow()
+        if self._writer is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = pq.ParquetWriter(self._path, rows.schema, compression="zstd")
+        self._writer.write_table(rows)
+        self._held, self._held_rows = [], 0
