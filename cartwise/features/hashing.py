@@ -1,0 +1,68 @@
+"""MurmurHash3 x64 128, compiled (Austin Appleby, public domain; SMHasher ``MurmurHash3.cpp``)."""
+
+import numpy as np
+from numba import njit
+
+_C1 = np.uint64(0x87C37B91114253D5)
+_C2 = np.uint64(0x4CF5AD432745937F)
+
+
+@njit(cache=True, nogil=True)
+def _rotate(x, bits):
+    return (x << np.uint64(bits)) | (x >> np.uint64(64 - bits))
+
+
+@njit(cache=True, nogil=True)
+def mix(x):
+    """Finalizer of MurmurHash3: every input bit moves every output bit, and no two inputs meet."""
+    x ^= x >> np.uint64(33)
+    x *= np.uint64(0xFF51AFD7ED558CCD)
+    x ^= x >> np.uint64(33)
+    x *= np.uint64(0xC4CEB9FE1A85EC53)
+    return x ^ (x >> np.uint64(33))
+
+
+@njit(cache=True, nogil=True)
+def _word(data, start, end):
+    word = np.uint64(0)
+    for i in range(start, end):
+        word |= np.uint64(data[i]) << np.uint64(8 * (i - start))
+    return word
+
+
+@njit(cache=True, nogil=True)
+def _murmur3(data, start, end):
+    h1 = np.uint64(0)
+    h2 = np.uint64(0)
+    whole = end - (end - start) % 16
+    for i in range(start, whole, 16):
+        h1 ^= _rotate(_word(data, i, i + 8) * _C1, 31) * _C2
+        h1 = (_rotate(h1, 27) + h2) * np.uint64(5) + np.uint64(0x52DCE729)
+        h2 ^= _rotate(_word(data, i + 8, i + 16) * _C2, 33) * _C1
+        h2 = (_rotate(h2, 31) + h1) * np.uint64(5) + np.uint64(0x38495AB5)
+    h2 ^= _rotate(_word(data, min(whole + 8, end), end) * _C2, 33) * _C1
+    h1 ^= _rotate(_word(data, whole, min(whole + 8, end)) * _C1, 31) * _C2
+    h1 ^= np.uint64(end - start)
+    h2 ^= np.uint64(end - start)
+    h1 += h2
+    h2 += h1
+    h1 = mix(h1)
+    h2 = mix(h2)
+    h1 += h2
+    h2 += h1
+    return h1, h2
+
+
+@njit(cache=True, nogil=True)
+def hash_all(data, offsets, out):
+    """Hash each of the strings ``data[offsets[i]:offsets[i + 1]]`` into a row of ``out``."""
+    for i in range(len(out)):
+        out[i, 0], out[i, 1] = _murmur3(data, offsets[i], offsets[i + 1])
+
+
+@njit(cache=True, nogil=True)
+def mix_in(keys, salt, out):
+    """Make a key of a hash and an integer, row by row."""
+    for i in range(len(out)):
+        out[i, 0] = mix(keys[i, 0] + salt[i] * _C1)
+        out[i, 1] = mix(keys[i, 1] ^ (salt[i] * _C2))

@@ -1,0 +1,166 @@
+"""Replay: the feature core walked over batches of the log, in log order, states carried over."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from cartwise.features import kernel
+from cartwise.features.keys import KeyColumns
+from cartwise.features.layout import plan_of
+from cartwise.features.spec import Entity, Specification
+from cartwise.features.table import States, StateTable
+from cartwise.features.walk import apply_and_read, derive_all, in_shard, write_facts
+
+SHARDED_BY = "user_id"
+"""States whose key has this column may be split over shards; all others are few or short-lived."""
+
+THREADS = 2
+_BATCH_ROWS = 262_144
+
+Rows = NDArray[np.int64]
+
+Values = NDArray[np.float32]
+"""Shape (carts, values): facts, readings and derived values, in the specification's order."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of ``count`` parts of the users: those whose hash leaves ``index``."""
+
+    index: int = 0
+    count: int = 1
+
+    def mask(self, users: pl.Series) -> NDArray[np.bool_]:
+        """Which rows belong to this shard."""
+        mask: NDArray[np.bool_] = in_shard(users.to_numpy().view(np.uint64), self.index, self.count)
+        return mask
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Events as arrays; ``places[i]`` is the row of the output for event i, -1 for none."""
+
+    columns: KeyColumns
+    times: NDArray[np.int64]
+    kinds: NDArray[np.int64]
+    log_prices: NDArray[np.float64]
+    places: Rows
+
+
+class Replay:
+    """The states of one shard of a log, and how to take them further.
+
+    With more than one shard, only the first keeps the states that are not of users.
+    """
+
+    def __init__(
+        self,
+        specification: Specification,
+        shard: Shard = Shard(),
+        states: dict[str, States] | None = None,
+    ) -> None:
+        self.specification = specification
+        self.shard = shard
+        self._plan = plan_of(specification)
+        self._tables = {
+            entity.name: StateTable(layout, self._plan.clock, (states or {}).get(entity.name))
+            for entity, layout in zip(specification.entities, self._plan.entities, strict=True)
+            if is_sharded(entity) or shard.index == 0
+        }
+        self._pool = ThreadPoolExecutor(THREADS)
+
+    def values(self, events: pl.DataFrame, wanted: Rows) -> Values:
+        """Apply ``events``, in order, and read the values of the rows ``wanted``, each right after
+        its event. Derived values are left empty, as are those of other shards."""
+        out = np.full((len(wanted), self._plan.values), np.nan, dtype=np.float32)
+        for start in range(0, events.height, _BATCH_ROWS):
+            self._walk(events.slice(start, _BATCH_ROWS), wanted - start, out)
+        return out
+
+    def vectors(self, events: pl.DataFrame, wanted: Rows) -> Values:
+        """Like :meth:`values`, complete, as the model's vectors: shape (wanted, features)."""
+        out = self.values(events, wanted)
+        return complete(self.specification, events[wanted], out)
+
+    def forget(self, time: int) -> None:
+        """Drop the states that nobody can see any more at ``time``."""
+        for table in self._tables.values():
+            table.forget(time)
+
+    def snapshot(self) -> dict[str, States]:
+        """The states by entity; views, valid until the next events."""
+        return {name: table.snapshot() for name, table in self._tables.items()}
+
+    def _walk(self, events: pl.DataFrame, wanted: Rows, out: Values) -> None:
+        everyone = _batch(events, wanted)
+        ours = everyone if self.shard.count == 1 else self._ours(events, everyone.places)
+        entities = zip(
+            self.specification.entities, self._plan.entities, self._plan.offsets, strict=True
+        )
+        tasks = [
+            partial(
+                self._walk_entity, entity, offset, ours if is_sharded(entity) else everyone, out
+            )
+            for entity, _, offset in entities
+            if entity.name in self._tables
+        ]
+        for done in [self._pool.submit(task) for task in tasks]:
+            done.result()
+
+    def _ours(self, events: pl.DataFrame, places: Rows) -> Batch:
+        mask = self.shard.mask(events[SHARDED_BY])
+        batch = _batch(events.filter(mask), np.empty(0, dtype=np.int64))
+        return Batch(batch.columns, batch.times, batch.kinds, batch.log_prices, places[mask])
+
+    def _walk_entity(self, entity: Entity, offset: int, batch: Batch, out: Values) -> None:
+        table = self._tables[entity.name]
+        keys, known = batch.columns.keys(entity)
+        landmark = kernel.landmark_of(batch.times[0]) if len(batch.times) else 0
+        rows = table.locate(keys, known, landmark)
+        apply_and_read(
+            table.states,
+            table.layout,
+            table.clock,
+            rows,
+            batch.times,
+            batch.kinds,
+            batch.log_prices,
+            batch.places,
+            out[:, offset : offset + table.layout.readings],
+        )
+
+
+def is_sharded(entity: Entity) -> bool:
+    """Whether an entity's states are split over shards."""
+    return SHARDED_BY in entity.key
+
+
+def complete(specification: Specification, carts: pl.DataFrame, values: Values) -> Values:
+    """Add facts and derived values to the readings of ``carts``; the model's vectors of them."""
+    plan = plan_of(specification)
+    write_facts(_times(carts), _log_prices(carts), carts["price"].to_numpy(), values)
+    derive_all(values, plan.program)
+    return values if len(plan.vector) == plan.values else values[:, plan.vector]
+
+
+def _batch(events: pl.DataFrame, wanted: Rows) -> Batch:
+    places = np.full(events.height, -1, dtype=np.int64)
+    here = np.flatnonzero((wanted >= 0) & (wanted < events.height))
+    places[wanted[here]] = here
+    kinds = events["event_type"].to_physical().cast(pl.Int64).to_numpy()
+    return Batch(KeyColumns(events), _times(events), kinds, _log_prices(events), places)
+
+
+def _times(events: pl.DataFrame) -> NDArray[np.int64]:
+    return events["event_time"].dt.epoch("s").to_numpy()
+
+
+def _log_prices(events: pl.DataFrame) -> NDArray[np.float64]:
+    prices = events["price"].to_numpy()
+    logs = np.full(len(prices), np.nan)
+    np.log(prices, out=logs, where=prices > 0)
+    return logs

@@ -1,0 +1,66 @@
+"""A table of states by key that grows as entities appear and forgets them when they expire."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cartwise.features import probing
+from cartwise.features.keys import Keys, Known
+from cartwise.features.layout import Clock, StateLayout
+
+_FULL = 0.6
+"""Share of occupied slots from which linear probing gets slow."""
+
+
+class States(NamedTuple):
+    """States by key: ``keys`` (n, 2) and ``states`` (n, width), row by row."""
+
+    keys: Keys
+    states: NDArray[np.float64]
+
+
+class StateTable:
+    """The states of one entity, addressed by key."""
+
+    def __init__(self, layout: StateLayout, clock: Clock, states: States | None = None) -> None:
+        self.layout = layout
+        self.clock = clock
+        self.count = 0 if states is None else len(states.keys)
+        self._keys = np.empty((0, 2), dtype=np.uint64) if states is None else states.keys.copy()
+        self.states = np.empty((0, layout.width)) if states is None else states.states.copy()
+        self._index(1 << int(self.count / _FULL + 1024).bit_length())
+
+    def locate(self, keys: Keys, known: Known, landmark: int) -> NDArray[np.int64]:
+        """Row of each key, -1 where it is not known; new keys get an empty state."""
+        self._reserve(len(keys))
+        rows = np.empty(len(keys), dtype=np.int64)
+        before = self.count
+        self.count = probing.locate(keys, known, self._slots, self._keys, before, rows)
+        probing.clear_rows(self.states, self.layout, before, self.count, landmark)
+        return rows
+
+    def forget(self, time: int) -> None:
+        """Drop what nobody can see any more at ``time`` or later."""
+        kept = probing.keep_living(self.states, self._keys, self.count, self.layout, time)
+        if kept < self.count:
+            self.count = kept
+            self._index(len(self._slots))
+
+    def snapshot(self) -> States:
+        """The states as they are now; views, valid until the table changes."""
+        return States(self._keys[: self.count], self.states[: self.count])
+
+    def _reserve(self, more: int) -> None:
+        needed = self.count + more
+        if needed > len(self._keys):
+            rows = max(needed, len(self._keys) * 3 // 2)
+            # realloc moves pages instead of copying them: the peak stays at one copy
+            self._keys.resize((rows, 2), refcheck=False)
+            self.states.resize((rows, self.layout.width), refcheck=False)
+        if needed > _FULL * len(self._slots):
+            self._index(1 << int(needed / _FULL).bit_length())
+
+    def _index(self, slots: int) -> None:
+        self._slots = np.zeros(slots, dtype=np.uint64)
+        probing.fill_slots(self._keys, self.count, self._slots)

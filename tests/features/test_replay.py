@@ -1,0 +1,93 @@
+"""Replay gives what the definition says: in any cut, over any shards, across landmarks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from numpy.typing import NDArray
+
+from cartwise.features.catalogue import SPECIFICATION
+from cartwise.features.replay import Replay, Shard, complete
+from tests.logs import frame, logs
+from tests.reference import Event, vector
+
+FEATURES = len(SPECIFICATION.vector)
+
+
+def all_vectors(events: pl.DataFrame) -> NDArray[np.float32]:
+    return Replay(SPECIFICATION).vectors(events, np.arange(events.height))
+
+
+def truth(log: Sequence[Event]) -> NDArray[np.float32]:
+    rows = [list(vector(SPECIFICATION, log[: i + 1]).values()) for i in range(len(log))]
+    return np.array(rows, dtype=np.float64).astype(np.float32)
+
+
+@settings(max_examples=60, deadline=None)
+@given(logs())
+def test_replay_equals_reference(log: list[Event]) -> None:
+    np.testing.assert_allclose(all_vectors(frame(log)), truth(log), rtol=1e-5, atol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(logs())
+def test_deleting_the_future_changes_no_bit(log: list[Event]) -> None:
+    events = frame(log)
+    whole = all_vectors(events)
+    for cut in range(1, len(log) + 1):
+        assert all_vectors(events.head(cut)).tobytes() == whole[:cut].tobytes()
+
+
+@settings(max_examples=30, deadline=None)
+@given(logs())
+def test_carried_states_continue_to_the_bit(log: list[Event]) -> None:
+    events, half = frame(log), len(log) // 2
+    first = Replay(SPECIFICATION)
+    first.vectors(events.head(half), np.arange(half))
+    second = Replay(SPECIFICATION, states=first.snapshot())
+    rest = second.vectors(events.slice(half), np.arange(len(log) - half))
+    assert rest.tobytes() == all_vectors(events)[half:].tobytes()
+
+
+@settings(max_examples=30, deadline=None)
+@given(logs())
+def test_forgetting_expired_states_changes_no_bit(log: list[Event]) -> None:
+    replay, vectors = Replay(SPECIFICATION), []
+    events = frame(log)
+    for i, event in enumerate(log):
+        replay.forget(event.time)
+        vectors.append(replay.vectors(events.slice(i, 1), np.arange(1))[0])
+    assert np.array(vectors).tobytes() == all_vectors(events).tobytes()
+
+
+@pytest.mark.parametrize("shards", [2, 5])
+def test_shards_together_equal_one_replay(shards: int) -> None:
+    log = _shop(300)
+    events, rows = frame(log), np.arange(300)
+    parts = [Replay(SPECIFICATION, Shard(i, shards)).values(events, rows) for i in range(shards)]
+    together = np.where(np.isnan(parts[0]), 0, parts[0])
+    for part in parts[1:]:
+        together = np.where(np.isnan(part), together, part)
+    whole = Replay(SPECIFICATION).values(events, rows)
+    assert np.array_equal(np.nan_to_num(whole), together)
+    assert complete(SPECIFICATION, events, whole).shape == (300, FEATURES)
+
+
+def test_many_batches_equal_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = frame(_shop(300))
+    whole = all_vectors(events)
+    monkeypatch.setattr("cartwise.features.replay._BATCH_ROWS", 7)
+    assert all_vectors(events).tobytes() == whole.tobytes()
+
+
+def _shop(size: int) -> list[Event]:
+    rng = np.random.default_rng(5)
+    times = 1_570_000_000 + np.cumsum(rng.choice([0, 1, 60, 3600, 86_400], size))
+    kinds = rng.choice(["view", "cart", "remove_from_cart", "purchase"], size)
+    return [
+        Event(int(times[i]), str(kinds[i]), int(rng.integers(5)), int(rng.integers(2)), "b",
+              float(rng.choice([0.0, 9.99])), int(rng.integers(20)), f"s{rng.integers(30)}")
+        for i in range(size)
+    ]  # fmt: skip
