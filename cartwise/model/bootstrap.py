@@ -29,6 +29,17 @@ class Estimate:
     value: float
     low: float
     high: float
+    bias: float
+    """Mean of the draws less the value: what resampling adds to a measure that is not linear."""
+
+    def unbiased(self) -> "Estimate":
+        """The interval moved by the bias, not below 0.
+
+        For a calibration error: resampling adds noise, so that the value would otherwise lie
+        below its own interval.
+        """
+        low, high = max(0.0, self.low - self.bias), max(0.0, self.high - self.bias)
+        return Estimate(self.value, low, high, 0.0)
 
 
 @dataclass(frozen=True)
@@ -38,9 +49,11 @@ class Intervals:
     value: Array
     low: Array
     high: Array
+    bias: Array
 
     def __iter__(self) -> Iterator[Estimate]:
-        rows = zip(self.value.tolist(), self.low.tolist(), self.high.tolist(), strict=True)
+        columns = (self.value, self.low, self.high, self.bias)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
         return (Estimate(*row) for row in rows)
 
 
@@ -69,17 +82,14 @@ def _weights(users: NDArray[Any], draws: int, seed: int) -> Iterator[Array]:
 
 
 def _interval(value: Array, drawn: Array) -> Intervals:
-    """Percentiles, moved by the bootstrap's own estimate of bias: ``drawn`` is (draws, k).
-
-    Without the move a calibration error would lie below its own interval: resampling adds noise.
-    """
+    """Percentiles of ``drawn`` (draws, k), NaN where less than half of the draws could be told."""
     if not len(drawn):
         unknown = np.full_like(value, np.nan)
-        return Intervals(value, unknown, unknown)
+        return Intervals(value, unknown, unknown, unknown)
     told = np.mean(~np.isnan(drawn), axis=0) >= _LEAST_TOLD_SHARE
-    usable = np.where(told & ~np.isnan(value), drawn, 0.0)
+    usable = np.where(told, drawn, 0.0)
     tail = 50.0 * (1.0 - LEVEL)
     low, high = np.nanpercentile(usable, [tail, 100.0 - tail], axis=0)
-    bias = np.nanmean(usable, axis=0) - value
     hidden = np.where(told, 0.0, np.nan)
-    return Intervals(value, low - bias + hidden, high - bias + hidden)
+    bias = np.nanmean(usable, axis=0) - value
+    return Intervals(value, low + hidden, high + hidden, bias + hidden)

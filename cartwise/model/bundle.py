@@ -77,7 +77,8 @@ class Bundle:
 
     @classmethod
     def load(cls, path: Path, *, threads: int = 1) -> Self:
-        """Read and verify a bundle; ``threads`` are ONNX Runtime's for one call of ``score``.
+        """Read and verify a bundle; ``threads`` are ONNX Runtime's for one call of ``score``:
+        with more than one, the last bits of a score depend on the rows beside it.
 
         Raises BundleError where a file is altered, missing, unreadable or one too many.
         """

@@ -1,8 +1,8 @@
 """Calibration: from the booster's margin (log-odds) to a probability that can be taken at its word.
 
 Whatever the method, what is kept is a table: the probability at evenly spaced margins, read by
-linear interpolation. That is plain IEEE arithmetic, so a score is the same to the bit on every
-machine, in a batch or alone, and any language can read it.
+linear interpolation. No exponential is taken, whose last bits differ between machines; a score is
+the same in a batch and alone, and any language can read the table.
 
 Methods: Platt's (a line in log-odds; Platt 1999), beta (Kull, Silva Filho and Flach 2017) and
 isotonic (pooled adjacent violators). The one with the lowest cross-validated log loss inside the
@@ -44,12 +44,7 @@ class Calibrator:
 
     def __call__(self, margin: NDArray[np.float32]) -> Array:
         """Probabilities (n,) of margins (n,); margins beyond the table count as its ends."""
-        place = (margin.astype(np.float64) - LOWEST_MARGIN) * KNOTS_PER_UNIT
-        place = np.minimum(np.maximum(place, 0.0), KNOTS - 1)
-        knot = np.minimum(place.astype(np.intp), KNOTS - 2)
-        left = self.probability[knot]
-        probability: Array = left + (place - knot) * (self.probability[knot + 1] - left)
-        return probability
+        return np.interp(margin, MARGINS, self.probability)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -113,9 +108,9 @@ def fit_isotonic(margin: Array, bought: Array) -> Array:
 
 def _pool(bought: list[float], carts: list[int]) -> Array:
     """Pool neighbours until rates rise: (cells,) rates."""
-    blocks: list[tuple[float, float, int]] = []
+    blocks: list[tuple[float, int, int]] = []
     for hits, weight in zip(bought, carts, strict=True):
-        block = (hits, weight, 1)
+        block: tuple[float, int, int] = (hits, weight, 1)
         while blocks and blocks[-1][0] * block[1] >= block[0] * blocks[-1][1]:
             before = blocks.pop()
             block = (before[0] + block[0], before[1] + block[1], before[2] + block[2])

@@ -64,11 +64,15 @@ def _quality(metrics: Mapping[str, Any]) -> str:
 
 
 def _decision(policy: Policy) -> str:
+    return f"## Decision\n\n{policy_sentence(policy)}"
+
+
+def policy_sentence(policy: Policy) -> str:
+    """When a nudge pays, with the formula and its numbers."""
     economics = policy.economics
     return (
-        "## Decision\n\n"
-        "A nudge is worth `probability * (1 - bought_anyway_share) * margin_share * price - "
-        f"nudge_cost`, with bought_anyway_share {economics.bought_anyway_share:g}, margin_share "
+        "A nudge is worth probability * (1 - bought_anyway_share) * margin_share * price - "
+        f"nudge_cost, with bought_anyway_share {economics.bought_anyway_share:g}, margin_share "
         f"{economics.margin_share:g} and nudge_cost {economics.nudge_cost:g}: it pays above a "
         f"probability of {policy.threshold:.3f} at a price of {policy.reference_price:,.2f}. "
         "The three numbers are assumptions until the shop has measured its own."

@@ -15,6 +15,7 @@ from cartwise.model import bundle as layout
 from cartwise.model.baselines import Baselines
 from cartwise.model.bundle import Bundle, as_json, write_bundle
 from cartwise.model.card import model_card
+from cartwise.model.drawing import standalone
 from cartwise.model.examples import Manifest, TrainingSet
 from cartwise.model.explanation import explain
 from cartwise.model.findings import Finesse, measure
@@ -75,7 +76,8 @@ def evaluate(
     _write(out / layout.METRICS, as_json(evidence.metrics))
     _write(out / REPORT, render_report(evidence, plots).encode())
     _renew(model, bundle, data.manifest, evidence.metrics)
-    return Evaluation(evidence.metrics, evidence.findings.slices, out / REPORT, plots)
+    documents = {name: standalone(svg) for name, svg in plots.items()}
+    return Evaluation(evidence.metrics, evidence.findings.slices, out / REPORT, documents)
 
 
 def _gather(

@@ -106,6 +106,7 @@ def measure(scored: ScoredCarts, policy: Policy, finesse: Finesse, truth: Array 
         seed=finesse.seed,
     )
     named = dict(zip(names, estimates, strict=True))
+    named["ece"] = named["ece"].unbiased()
     return Findings(
         estimates=named,
         facts=_facts(scored, policy, bins, named, truth),

@@ -1,16 +1,21 @@
-"""The report: one HTML file with everything in it, no scripts, no network."""
+"""The report: one HTML file with everything in it, no scripts, no network, light and dark."""
 
-import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from html import escape
+from importlib.resources import files
+from typing import Any, Final
 
+from cartwise.model import figures
+from cartwise.model.card import duration, policy_sentence
+from cartwise.model.drawing import theme_css
 from cartwise.model.examples import Manifest
 from cartwise.model.explanation import Contributions
 from cartwise.model.findings import Findings
 from cartwise.model.policy import Policy
 from cartwise.model.scored import ScoredCarts
-from cartwise.model.summary import sentences, with_interval
+from cartwise.model.slices import Slice
+from cartwise.model.summary import few_carts, sentences, with_interval
 
 
 @dataclass(frozen=True)
@@ -24,21 +29,231 @@ class Evidence:
     scored: ScoredCarts
     policy: Policy
 
+    @property
+    def both_classes(self) -> bool:
+        """Whether the test carts can be ranked at all."""
+        return self.metrics["auc"] is not None
 
-def draw_plots(evidence: Evidence) -> dict[str, str]:  # noqa: ARG001
-    """None yet."""
-    return {}
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot with what it shows in words, and how it is drawn."""
+
+    title: str
+    caption: str
+    draw: Callable[[Evidence], str]
+    needs_both_classes: bool = False
+
+
+PLOTS: Final[Mapping[str, Plot]] = {
+    "roc": Plot(
+        "Bought against abandoned",
+        "The more a curve bends to the upper left, the better it tells bought carts from "
+        "abandoned ones. The diagonal is chance.",
+        lambda evidence: figures.draw_roc(evidence.findings.gains),
+        needs_both_classes=True,
+    ),
+    "precision-recall": Plot(
+        "Finding bought carts",
+        "To find more of the bought carts, more abandoned ones have to be taken along.",
+        lambda evidence: figures.draw_precision_recall(evidence.findings.gains),
+        needs_both_classes=True,
+    ),
+    "gain": Plot(
+        "Gain and lift",
+        "How many of all bought carts are among the first carts of the list. The numbers on the "
+        "curve are the lift over a random list.",
+        lambda evidence: figures.draw_gain(evidence.findings.gains),
+        needs_both_classes=True,
+    ),
+    "reliability": Plot(
+        "Said and done",
+        "Of carts said to be bought in 3 of 10 cases, 3 of 10 should be bought: then the dots "
+        "lie on the dashed line. Every dot stands for as many carts as any other.",
+        lambda evidence: figures.draw_reliability(evidence.findings.reliability),
+    ),
+    "probabilities": Plot(
+        "Where the probabilities lie",
+        "The further apart the two hills, the more the model knows.",
+        lambda evidence: figures.draw_probabilities(
+            evidence.scored.probability, evidence.scored.bought
+        ),
+    ),
+    "value": Plot(
+        "What a threshold is worth",
+        "Money per 1,000 test carts by what really happened to them, with its 95 % interval. "
+        "At the left everybody is nudged, at the right nobody.",
+        lambda evidence: figures.draw_value(evidence.findings.value, evidence.metrics),
+    ),
+    "slices": Plot(
+        "By kind of cart",
+        "Bars are 95 % intervals. A tick away from its dot is a kind of cart for which the "
+        "probabilities are off.",
+        lambda evidence: figures.draw_slices(evidence.findings.slices),
+    ),
+    "contributions": Plot(
+        "What moves a probability",
+        "A dot is a cart: to the right the feature speaks for buying, to the left against it. "
+        "Blue is a low value of the feature, red a high one, gray a missing one.",
+        lambda evidence: figures.draw_contributions(evidence.contributions),
+    ),
+    "days": Plot(
+        "Day by day",
+        "Carts whose horizon touches a shaded span, or the end of the log, are censored: nobody "
+        "knows whether they were bought.",
+        lambda evidence: figures.draw_days(evidence.manifest),
+    ),
+}
+
+_SECTIONS: Final[Mapping[str, Sequence[str]]] = {
+    "How well it ranks": ("roc", "gain", "precision-recall"),
+    "Whether a probability can be taken at its word": ("reliability", "probabilities"),
+    "What a decision is worth": ("value",),
+    "Where it is good, and what it looks at": ("slices", "contributions"),
+    "The data": ("days",),
+}
+
+
+def draw_plots(evidence: Evidence) -> dict[str, str]:
+    """Every plot that can be drawn, as SVG elements for the report's page, by name."""
+    return {
+        name: plot.draw(evidence)
+        for name, plot in PLOTS.items()
+        if evidence.both_classes or not plot.needs_both_classes
+    }
 
 
 def render_report(evidence: Evidence, plots: Mapping[str, str]) -> str:
-    """The whole page."""
-    told = "".join(f"<p>{html.escape(line)}</p>" for line in sentences(evidence.metrics))
-    rows = "".join(
-        f"<tr><td>{name}</td><td>{with_interval(evidence.metrics, name, 4)}</td></tr>"
-        for name in evidence.findings.estimates
-    )
-    drawings = "".join(plots.values())
+    """The whole page, the same bytes for the same evidence."""
+    style = theme_css(":root") + files("cartwise.model").joinpath("report.css").read_text()
+    extras = {
+        "What a decision is worth": _policy_card(evidence.policy),
+        "The data": _data_card(evidence.manifest),
+    }
+    sections = [
+        f"<h2>{title}</h2><div class=plots>{_figures(names, plots)}{extras.get(title, '')}</div>"
+        for title, names in _SECTIONS.items()
+    ]
     return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Cartwise report</title>'
-        f"<body>{told}<table>{rows}</table>{drawings}</body></html>"
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>Cartwise model report</title><style>{style}</style></head><body><main>"
+        f"{_head(evidence)}{''.join(sections)}{_tables(evidence)}{_foot(evidence)}"
+        "</main></body></html>\n"
+    )
+
+
+def _figures(names: Sequence[str], plots: Mapping[str, str]) -> str:
+    shown = [(PLOTS[name], plots[name]) for name in names if name in plots]
+    if not shown:
+        return "<p>All test carts ended the same way: there is nothing to rank.</p>"
+    return "".join(
+        f"<figure><h3>{plot.title}</h3><figcaption>{plot.caption}</figcaption>"
+        f"{_named(svg, plot.title)}</figure>"
+        for plot, svg in shown
+    )
+
+
+def _named(svg: str, title: str) -> str:
+    """An SVG element that a screen reader calls by its title."""
+    return svg.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
+
+
+def _head(evidence: Evidence) -> str:
+    manifest, metrics = evidence.manifest, evidence.metrics
+    warning = few_carts(metrics)
+    told = [sentence for sentence in sentences(metrics) if sentence != warning]
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in told)
+    banner = f"<p class=warning>{escape(warning)}</p>" if warning else ""
+    return (
+        "<p class=eyebrow>Cartwise model report</p><h1>Will a carted product be bought?</h1>"
+        f"<p class=lead>Within {duration(manifest.horizon_seconds)} of the cart, by the same "
+        f"user. Measured on {metrics['carts_test']:,} carts of {metrics['users_test']:,} users "
+        f"that the model has not seen, all later than those it learned from.</p>{banner}"
+        f"<div class=tiles>{_tiles(metrics)}</div><div class=card><ul>{items}</ul></div>"
+    )
+
+
+def _tiles(metrics: Mapping[str, Any]) -> str:
+    names = {
+        "auc": ("AUC", 3),
+        "ece": ("calibration error", 4),
+        "lift_10": ("lift in the first tenth", 2),
+        "base_rate": ("share bought", 3),
+        "log_loss": ("log loss", 4),
+    }
+    return "".join(_tile(title, metrics, name, digits) for name, (title, digits) in names.items())
+
+
+def _tile(title: str, metrics: Mapping[str, Any], name: str, digits: int) -> str:
+    value, _, interval = with_interval(metrics, name, digits).partition(" (")
+    if metrics[name] is None:
+        value, interval = "–", "cannot be told)"  # noqa: RUF001 - a dash for no value
+    return f"<div class=tile><span>{title}</span><b>{value}</b><span>{interval[:-1]}</span></div>"
+
+
+def _policy_card(policy: Policy) -> str:
+    return f"<div class=card><h3>The policy</h3><p>{escape(policy_sentence(policy))}</p></div>"
+
+
+def _data_card(manifest: Manifest) -> str:
+    parts = [
+        (name, f"{part.carts:,}", f"{part.positives:,}", part.first_cart[:10], part.last_cart[:10])
+        for name, part in manifest.parts.items()
+    ]
+    counts = [(name.replace("_", " "), f"{count:,}") for name, count in manifest.counts.items()]
+    spans = [
+        (span.start[:16], span.end[:16], f"{span.kind}: {span.reason}")
+        for span in manifest.censored_spans
+    ]
+    censored = _table(("censored from", "to", "why"), spans) if spans else ""
+    return (
+        "<div class=card><h3>Parts</h3>"
+        + _table(("part", "carts", "bought", "first cart", "last cart"), parts)
+        + "<h3>Carts in the log</h3>"
+        + _table(("kind", "carts"), counts)
+        + f"{censored}</div>"
+    )
+
+
+def _tables(evidence: Evidence) -> str:
+    metrics = [
+        (escape(name), with_interval(evidence.metrics, name, 4))
+        for name in evidence.findings.estimates
+    ]
+    slices = [_slice_row(one) for one in evidence.findings.slices]
+    heads = ("slice", "carts", "AUC", "bought", "predicted")
+    return (
+        "<h2>All figures</h2>"
+        "<details><summary>Metrics with 95 % intervals</summary>"
+        f"{_table(('metric', 'value'), metrics)}</details>"
+        f"<details><summary>Slices</summary>{_table(heads, slices)}</details>"
+    )
+
+
+def _slice_row(one: Slice) -> tuple[str, ...]:
+    name = f"{one.dimension}: {one.name.split(': ', 1)[-1]}"
+    auc, bought = one.auc, one.bought
+    ranked = f"{auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})"
+    shares = f"{bought.value:.3f} ({bought.low:.3f} to {bought.high:.3f})"
+    return (name, f"{one.carts:,}", ranked, shares, f"{one.predicted:.3f}")
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{title}</th>" for title in heads)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
+    )
+    return f"<div class=scroll><table><tr>{head}</tr>{body}</table></div>"
+
+
+def _foot(evidence: Evidence) -> str:
+    metrics, manifest = evidence.metrics, evidence.manifest
+    return (
+        f"<footer><p>Model {metrics['model_version']}: {metrics['rounds']} trees on "
+        f"{len(manifest.feature_names)} features, calibration by {metrics['calibration_method']}. "
+        f"Events from {escape(manifest.first_event)} to {escape(manifest.last_event)}; data "
+        f"<code>{escape(manifest.data_version)}</code>, specification "
+        f"<code>{escape(manifest.fingerprint)}</code>. Intervals by the bootstrap over users.</p>"
+        "</footer>"
     )

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from cartwise.model.baselines import NAMES as BASELINES
 
-FEW_CARTS: Final = (
+_FEW_CARTS: Final = (
     "Few carts: {train} to train and {test} to test. Take every figure as a rough one: "
     "the intervals show how wide it is open."
 )
@@ -36,15 +36,16 @@ def with_interval(metrics: Mapping[str, Any], name: str, digits: int = 3) -> str
 
 def sentences(metrics: Mapping[str, Any]) -> list[str]:
     """The evaluation in a few plain sentences, the most important first."""
-    told = [_few_carts(metrics), _ranking(metrics), _rivals(metrics), _ceiling(metrics)]
+    told = [few_carts(metrics), _ranking(metrics), _rivals(metrics), _ceiling(metrics)]
     told += [_calibration(metrics), _targeting(metrics), _money(metrics)]
     return [sentence for sentence in told if sentence]
 
 
-def _few_carts(metrics: Mapping[str, Any]) -> str:
+def few_carts(metrics: Mapping[str, Any]) -> str:
+    """The warning of a small training set; empty where there are enough carts."""
     if not metrics["small_sample"]:
         return ""
-    return FEW_CARTS.format(train=metrics["carts_train"], test=metrics["carts_test"])
+    return _FEW_CARTS.format(train=metrics["carts_train"], test=metrics["carts_test"])
 
 
 def _ranking(metrics: Mapping[str, Any]) -> str:

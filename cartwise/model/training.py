@@ -113,7 +113,9 @@ def _calibration_margins(
 def _fit_few_carts(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _Fitted:
     """All carts train; each is calibrated on by a booster that has not seen its session."""
     progress.say(f"few carts ({data.manifest.carts('train')}): fixed rounds, folds for calibration")
-    names, boosting, seeding = data.manifest.feature_names, settings.few_carts, settings.seeding
+    names, boosting = data.manifest.feature_names, settings.few_carts
+    # Threads would wait for each other longer than so few carts take.
+    seeding = Seeding(settings.seeding.seed, threads=1)
     frame = data.columns("train", [*names, LABEL, "user_session"])
     vectors, bought = data.vectors(frame), labels(frame)
     fold = folds(frame["user_session"].fill_null("").to_numpy(), seeding.seed)
