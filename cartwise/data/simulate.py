@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from cartwise.data.simulator.eventlog import PURCHASE, Events
+from cartwise.data.simulator.randomness import Flags
 from cartwise.data.simulator.world import World
 from cartwise.data.simulator.writing import FORMATS, Format, LogWriter
 from cartwise.errors import InputError, OutputError
@@ -35,11 +36,12 @@ class Outage:
     """A time without a zone is UTC."""
     hours: int
 
-    def covers(self, events: Events) -> np.ndarray:
+    def covers(self, events: Events) -> Flags:
         """Which events the log misses."""
         first = int(self.start.replace(tzinfo=self.start.tzinfo or UTC).timestamp())
         inside = (events.time >= first) & (events.time < first + self.hours * SECONDS_PER_HOUR)
-        return inside & (events.kind == PURCHASE)
+        lost: Flags = inside & (events.kind == PURCHASE)
+        return lost
 
 
 @dataclass(frozen=True)

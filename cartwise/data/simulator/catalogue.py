@@ -60,26 +60,32 @@ def build_shop(seed: int, products: int) -> Shop:
         relative_price=relative_price,
         base_price=_base_prices(table, category, relative_price),
         appeal=0.5 * rng.standard_normal(len(category)) + cart_offset[brand],
-        quality=0.65 * rng.standard_normal(len(category)) + buy_offset[brand],
+        quality=0.85 * rng.standard_normal(len(category)) + buy_offset[brand],
     )
 
 
 def _products_by_category(table: pl.DataFrame, products: int) -> Ints:
     weight = table["events_thousand"].to_numpy() ** 0.7
-    return np.maximum(5, products * weight / weight.sum()).astype(np.int64)
+    count: Ints = np.maximum(5, products * weight / weight.sum()).astype(np.int64)
+    return count
 
 
 def _share_out_brands(table: pl.DataFrame) -> _Brands:
     names: dict[str, int] = {}
     choices = []
     for row, listed in enumerate(table["brands"].fill_null("")):
-        percent = {name: int(share) for name, share in (b.rsplit(":", 1) for b in listed.split())}
-        rest = max(2, 100 - sum(percent.values()))
+        percent = _percentages(listed)
+        rest = max(2.0, 100.0 - sum(percent.values()))
         percent |= {_invented_name(row, k): rest / UNNAMED_BRANDS for k in range(UNNAMED_BRANDS)}
         index = [names.setdefault(name, len(names)) for name in percent]
         share = np.fromiter(percent.values(), np.float64)
         choices.append((np.array(index), share.cumsum() / share.sum()))
     return _Brands(list(names), choices)
+
+
+def _percentages(listed: str) -> dict[str, float]:
+    pairs = (brand.rsplit(":", 1) for brand in listed.split())
+    return {name: float(share) for name, share in pairs}
 
 
 def _invented_name(*parts: int) -> str:
@@ -93,7 +99,8 @@ def _brand_of_products(
 ) -> Ints:
     # Evenly spread rather than random: so a few popular products cannot upset a brand's share.
     draw = (rank * _GOLDEN_RATIO + rng.random(len(brands.choices))[category]) % 1.0
-    brandless = (rank * _SQUARE_ROOT + 0.5) % 1.0 < table["brandless"].to_numpy()[category]
+    nameless = (rank * _SQUARE_ROOT + rng.random(len(brands.choices))[category]) % 1.0
+    brandless = nameless < 1.1 * table["brandless"].to_numpy()[category]
     brand = np.empty(len(rank), np.int64)
     for row, (index, share) in enumerate(brands.choices):
         here = category == row
@@ -102,8 +109,9 @@ def _brand_of_products(
 
 
 def _view_share(rank: Ints, count: Ints) -> Floats:
-    share = ((rank + 1) / count) ** (1 / VIEW_SKEW) - (rank / count) ** (1 / VIEW_SKEW)
-    return np.asarray(share, np.float64)
+    """Share of its category's views that goes to a product of that rank."""
+    share: Floats = ((rank + 1) / count) ** (1 / VIEW_SKEW) - (rank / count) ** (1 / VIEW_SKEW)
+    return share
 
 
 def _relative_prices(seed: int, category: Ints, brand: Ints, rng: np.random.Generator) -> Floats:
@@ -113,12 +121,13 @@ def _relative_prices(seed: int, category: Ints, brand: Ints, rng: np.random.Gene
 
 def _base_prices(table: pl.DataFrame, category: Ints, relative_price: Floats) -> Floats:
     spread = table["price_log_sd"].to_numpy()[category] * relative_price
-    return np.minimum(table["price_median"].to_numpy()[category] * np.exp(spread), 2574.07)
+    price: Floats = table["price_median"].to_numpy()[category] * np.exp(spread)
+    return price
 
 
 def _cart_share(table: pl.DataFrame) -> Floats:
-    share = table["cart_users"].to_numpy() / table["view_users"].to_numpy()
-    return np.maximum(share, LEAST_CART_SHARE)
+    share: Floats = table["cart_users"].to_numpy() / table["view_users"].to_numpy()
+    return share.clip(LEAST_CART_SHARE)
 
 
 def _brand_offsets(

@@ -12,35 +12,24 @@ import numpy as np
 
 from cartwise.data.simulator import published
 from cartwise.data.simulator.people import People
-from cartwise.data.simulator.randomness import Floats, Ints, logistic
+from cartwise.data.simulator.randomness import Flags, Floats, Ints, logistic
 from cartwise.data.simulator.shop import Shop
-from cartwise.data.simulator.visits import Visits
+from cartwise.data.simulator.visits import Pairs, Visits
 from cartwise.events import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
-CART_INTERCEPT = -4.6
-BUY_INTERCEPT = -1.0
-RETURN_SHARE = 0.2
+CART_INTERCEPT = -4.35
+BUY_INTERCEPT = -2.55
+CONTRAST = 1.3
+"""Published differences are between averages; between logits of single carts they are larger."""
+
+RETURN_SHARE = 0.22
 """Share of carted pairs not bought that somebody comes back to within a day."""
 
-QUICK_SHARE = 0.04
+QUICK_SHARE = 0.06
 """Purchases without a cart in the session, for each cart that was likely."""
 
 _HOURLY = np.array(published.HOURLY_PURCHASES_PER_CART)
 _HOUR_LOGIT = np.log(_HOURLY / (1 - _HOURLY)) - np.log(0.41 / 0.59)
-
-
-@dataclass(frozen=True)
-class Situation:
-    """A product in front of a person, as parallel arrays."""
-
-    visit: Ints
-    product: Ints
-    views: Ints
-    """Views of the product so far in this visit."""
-
-    def at(self, index: Ints) -> "Situation":
-        """Those at these places."""
-        return Situation(self.visit[index], self.product[index], self.views[index])
 
 
 @dataclass(frozen=True)
@@ -50,7 +39,7 @@ class Decisions:
     shop: Shop
     people: People
 
-    def cart_probability(self, visits: Visits, seen: Situation) -> Floats:
+    def cart_probability(self, visits: Visits, seen: Pairs) -> Floats:
         """That somebody puts the product into the cart during this visit."""
         shop, person = self.shop, visits.person[seen.visit]
         logit = CART_INTERCEPT + shop.cart_logit[shop.category[seen.product]]
@@ -58,28 +47,36 @@ class Decisions:
         logit += 0.45 * self.people.curiosity(person) + 0.35 * self.people.propensity(person)
         logit += 0.8 * np.log(seen.views) + 0.5 * self._taste(person, seen.product)
         logit += 2.0 * shop.discount(seen.product, visits.day[seen.visit])
+        logit += 0.4 * self._needed(person, seen.product, visits.day[seen.visit])
         barred = visits.robot[seen.visit] | shop.unpriced(seen.product, visits.day[seen.visit])
         return np.where(barred, 0.0, logistic(logit))
 
-    def buy_probability(
-        self, visits: Visits, carted: Situation, rng: np.random.Generator
-    ) -> Floats:
+    def buy_probability(self, visits: Visits, carted: Pairs, rng: np.random.Generator) -> Floats:
         """That somebody buys in this visit what was just carted; ``rng`` draws the mood."""
         shop, person = self.shop, visits.person[carted.visit]
         day = visits.day[carted.visit]
-        logit = BUY_INTERCEPT + shop.buy_logit[shop.category[carted.product]]
+        logit = BUY_INTERCEPT + CONTRAST * shop.buy_logit[shop.category[carted.product]]
         logit += shop.quality[carted.product] + 0.3 * shop.competition(carted.product, day)
-        logit += 0.8 * self.people.propensity(person) - 0.45 * self.people.curiosity(person)
-        logit += 0.6 * self._taste(person, carted.product) + _hour_logit(visits.start[carted.visit])
-        logit += 0.65 * visits.intent[carted.visit] + 0.25 * np.log(carted.views)
+        logit += 0.4 * self.people.propensity(person) - 0.35 * self.people.curiosity(person)
+        logit += 0.3 * self._taste(person, carted.product) + CONTRAST * _hour_logit(
+            visits.start[carted.visit]
+        )
+        logit += 0.9 * visits.intent[carted.visit] + 0.7 * np.log(carted.views)
         logit += 3.5 * shop.discount(carted.product, day)
-        logit -= 0.35 * self._strain(person, carted.product)
-        logit += 0.4 * rng.standard_normal(len(logit))
+        logit -= 0.45 * self._strain(person, carted.product)
+        logit += 0.8 * self._needed(person, carted.product, day)
+        logit -= 0.5 * self.people.activity(person)
+        logit += 0.15 * rng.standard_normal(len(logit))
         return logistic(logit)
 
     def _taste(self, person: Ints, product: Ints) -> Floats:
         category = self.people.category_taste(person, self.shop.category[product])
         return 0.7 * category + 0.7 * self.people.brand_taste(person, self.shop.brand[product])
+
+    def _needed(self, person: Ints, product: Ints, day: Ints) -> Flags:
+        """Whether the product is of the kind that somebody is after this week."""
+        needed: Flags = self.people.need(self.shop, person, day) == self.shop.category[product]
+        return needed
 
     def _strain(self, person: Ints, product: Ints) -> Floats:
         """How far the price lies above what somebody likes to spend; below counts half."""
@@ -89,7 +86,7 @@ class Decisions:
 
 def later_probability(in_visit: Floats) -> Floats:
     """That somebody who comes back to a cart then buys it."""
-    return logistic(np.log(in_visit / (1.0 - in_visit)) * 0.7 + 0.3)
+    return logistic(np.log(in_visit / (1.0 - in_visit)) * 0.7 + 0.6)
 
 
 def within_a_day(in_visit: Floats) -> Floats:

@@ -30,7 +30,8 @@ class Ledger:
         if not len(self._keys):
             return first
         at = np.searchsorted(self._keys, keys).clip(0, len(self._keys) - 1)
-        return first & ~((self._keys[at] == keys) & (times < self._until[at]))
+        taken: Flags = (self._keys[at] == keys) & (times < self._until[at])
+        return first & ~taken
 
     def take(self, keys: Ints, until: Ints) -> None:
         """Keeps free keys until those times (the later where a key is still known)."""

@@ -14,7 +14,7 @@ BLOCK = 256
 ACTIVITY_SKEW = 2.0
 """In each block of people a visit goes to the person at ``BLOCK * u ** ACTIVITY_SKEW``."""
 
-NEWCOMER_SHARE = 0.16
+NEWCOMER_SHARE = 0.12
 """Share of visits by somebody who was never there before."""
 
 SHORTLIST_SIZE = 6
@@ -32,15 +32,19 @@ class People:
         """People of so many visits in order of time, and how many people are known after them."""
         new = rng.random(count) < NEWCOMER_SHARE
         latest = known + np.cumsum(new)
-        age = rng.exponential(self.memory, count).astype(np.int64)
-        block = np.maximum(latest - 1 - age, 0) // BLOCK
+        age = rng.exponential(self.memory, count).astype(np.int64) % latest
+        block = (latest - 1 - age) // BLOCK
         place = (BLOCK * rng.random(count) ** ACTIVITY_SKEW).astype(np.int64)
-        returning = np.minimum(block * BLOCK + place, latest - 1)
+        returning = (block * BLOCK + place) % latest
         return np.where(new, latest - 1, returning), int(latest[-1]) if count else known
 
     def propensity(self, people: Ints) -> Floats:
         """How readily somebody buys what is in the cart, standard normal."""
         return normal(self.seed, Trait.PROPENSITY, people)
+
+    def activity(self, people: Ints) -> Floats:
+        """How often somebody comes, from -1 to 1, about uniform over people."""
+        return 1.0 - 2.0 * (people % BLOCK) / BLOCK
 
     def curiosity(self, people: Ints) -> Floats:
         """How readily somebody puts things into the cart, standard normal."""

@@ -10,7 +10,7 @@ from cartwise.data.simulator.randomness import Flags, Floats, Ints, Trait, mixed
 
 PRICE_STEP_DAYS = 9
 PROMOTION_DAYS = 4
-PROMOTED_SHARE = 0.05
+PROMOTED_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ class Shop:
         window = (day + mixed(products).astype(np.int64) % PRICE_STEP_DAYS) // PRICE_STEP_DAYS
         step = np.exp(0.05 * normal(self.seed, Trait.PRICE_STEP, products, window))
         price = self.base_price[products] * step * (1.0 - self.discount(products, day))
-        return np.where(self.unpriced(products, day), 0.0, np.maximum(price.round(2), 0.01))
+        return np.where(
+            self.unpriced(products, day), 0.0, price.round(2).clip(0.01, published.HIGHEST_PRICE)
+        )
 
     def unpriced(self, products: Ints, day: Ints) -> Flags:
         """Whether the log shows a price of 0 on that day: such a product cannot be bought."""

@@ -11,7 +11,7 @@ from cartwise.data.simulator.randomness import Flags, Floats, Ints, logistic
 from cartwise.data.simulator.shop import Shop
 from cartwise.events import SECONDS_PER_DAY
 
-COMES_BACK_SHARE = 0.22
+COMES_BACK_SHARE = 0.28
 """Share of visits that follow an earlier one of the same person by an hour or two."""
 
 MEAN_PAUSE_SECONDS = 5400
@@ -57,14 +57,30 @@ class Views:
 
 @dataclass(frozen=True)
 class Pairs:
-    """What was looked at in a visit, once each, by the place of the views in ``Views``."""
+    """Products in front of somebody, each once per visit, as parallel arrays."""
 
     visit: Ints
     product: Ints
     views: Ints
+    """How often the product was looked at so far."""
     first: Ints
     """Where the pair's views begin in ``order``."""
     order: Ints
+    """Places in ``Views``, those of a pair together and in order of time."""
+
+    def __len__(self) -> int:
+        return len(self.visit)
+
+    @property
+    def latest(self) -> Ints:
+        """The place in ``Views`` of the last view so far."""
+        place: Ints = self.order[self.first + self.views - 1]
+        return place
+
+    def take(self, rows: Flags) -> "Pairs":
+        """Those rows."""
+        columns = self.visit[rows], self.product[rows], self.views[rows], self.first[rows]
+        return Pairs(*columns, self.order)
 
 
 def arrive(
@@ -116,7 +132,8 @@ def _view_counts(count: int, rng: np.random.Generator) -> Ints:
     # Within a class short visits are likelier than long ones.
     short = least[at] + ((most - least + 1)[at] * rng.random(count) ** 1.4).astype(np.int64)
     long = 21 + rng.exponential(14.0, count).astype(np.int64)
-    return np.where(inside, short, np.minimum(long, LONGEST_VISIT))
+    views: Ints = np.where(inside, short, np.minimum(long, LONGEST_VISIT)).astype(np.int64)
+    return views
 
 
 def _categories(
@@ -137,12 +154,14 @@ def _categories(
     anything = shop.category_at(rng.random(len(at)))
     category = np.where(draw < _NEED_SHARE + _FAVOURITE_SHARE, favourite, anything)
     category = np.where((draw < _NEED_SHARE) & ~visits.robot[at], need, category)
-    return category[np.cumsum(chosen) - 1]
+    current: Ints = category[np.cumsum(chosen) - 1]
+    return current
 
 
 def _is_fresh(intent: Floats, category: Ints, opens: Flags, rng: np.random.Generator) -> Flags:
-    again = rng.random(len(intent)) < logistic(-0.7 + 0.6 * intent)
-    return opens | ~again | (np.diff(category, prepend=-1) != 0)
+    again = rng.random(len(intent)) < logistic(-0.8 + 1.3 * intent)
+    fresh: Flags = opens | ~again | (np.diff(category, prepend=-1) != 0)
+    return fresh
 
 
 def _products(

@@ -20,7 +20,7 @@ from cartwise.events import SECONDS_PER_DAY, SECONDS_PER_HOUR
 VISITS_PER_SLICE = 40_000
 """A day is simulated in slices of at most so many visits: that bounds the memory."""
 
-MEMORY_SHARE = 0.3
+MEMORY_SHARE = 0.2
 """Mean age of those who return, in people per visit of 28 days."""
 
 _REFERENCE_DAYS = 28
@@ -63,11 +63,10 @@ class World:
         parts = 1 + visits // VISITS_PER_SLICE
         for part, count in enumerate(_share_out(visits, np.ones(parts))):
             rng = np.random.default_rng([self._seed, day, part])
-            bounds = np.array([part, part + 1]) / parts
-            starts = _times_of_day(np.sort(rng.uniform(*bounds, int(count))))
-            self._pass_time(day * SECONDS_PER_DAY + starts, rng)
-            until = day * SECONDS_PER_DAY + int(_times_of_day(bounds)[1])
-            yield Slice(day, int(count), self._happened(until))
+            share = (part + np.sort(rng.random(int(count)))) / parts
+            self._pass_time(day * SECONDS_PER_DAY + _times_of_day(share), rng)
+            end = _times_of_day(np.array([(part + 1) / parts]))
+            yield Slice(day, int(count), self._happened(day * SECONDS_PER_DAY + int(end[0])))
 
     def _pass_time(self, starts: Ints, rng: np.random.Generator) -> None:
         visits, self._known_people = arrive(
@@ -96,20 +95,20 @@ def _day_weights(seed: int, days: Ints) -> Floats:
 
 def _share_out(total: int, weights: Floats) -> Ints:
     """Whole numbers in these proportions that add up to the total."""
-    ends = np.rint(total * weights.cumsum() / weights.sum()).astype(np.int64)
+    ends: Ints = np.rint(total * weights.cumsum() / weights.sum()).astype(np.int64)
     return np.diff(ends, prepend=0)
 
 
 def _times_of_day(share: Floats) -> Ints:
     """Second of the day by which that share of the day's visits has begun."""
     hourly = np.append(0.0, np.cumsum(published.HOURLY_VIEWS_THOUSAND))
-    hours = np.interp(share, hourly / hourly[-1], np.arange(25))
-    return (hours * SECONDS_PER_HOUR).astype(np.int64)
+    seconds = np.interp(share, hourly / hourly[-1], SECONDS_PER_HOUR * np.arange(25))
+    return seconds.astype(np.int64)
 
 
 def _with_copies(events: Events, rng: np.random.Generator) -> Events:
     """Logs a few events twice, and very few many times."""
     more = np.minimum(rng.pareto(1.6, len(events)), published.MOST_COPIES - 2).astype(np.int64)
-    copies = np.where(rng.random(len(events)) < 0.55 * published.DUPLICATE_SHARE, 1 + more, 0)
+    copies = np.where(rng.random(len(events)) < 0.45 * published.DUPLICATE_SHARE, 1 + more, 0)
     repeated = events.take(np.repeat(np.arange(len(events)), copies))
     return Events.together([events, repeated.without_truth()])
