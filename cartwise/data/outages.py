@@ -1,0 +1,122 @@
+"""Find the spans in which a shop's tracking lost purchases, carts or all events.
+
+Every hour is compared with what its neighbours in time let expect, and a span is reported only
+where chance does not explain what is missing:
+
+1. *Expectation.* Purchases are expected from the views of the same hour, from its carts, and from
+   the shop's usual hour of the week. Each explanation is a pattern (by hour) times a level (the
+   median over the days before, or after). The lowest one counts, so neither a flood of views, nor
+   a change in how carts are logged, nor a quiet Sunday looks like an outage.
+2. *Evidence.* A Poisson log likelihood ratio per hour: "most is lost" against "the shop sells as
+   little as it may honestly do", divided by how much more this shop varies than a Poisson process.
+   Summed over a span (Page's CUSUM) it grows with what is missing: a large shop is judged by the
+   hour, a small one by the day, and an empty night says nothing.
+3. *Edges.* A found span takes in neighbours in which clearly less than expected was recorded.
+
+Hours without enough neighbours get no verdict: short logs, far-apart samples, and long gaps.
+Weeks in which only part of the carts was recorded are another matter: see ``cart_regimes``.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from cartwise.data.activity import COUNTED, Activity
+from cartwise.data.cart_regimes import incomplete_carts
+from cartwise.data.expectation import from_exposure, from_rhythm
+from cartwise.data.losses import Loss, losses
+from cartwise.data.spans import Kind, Span
+from cartwise.errors import InputError
+
+HONEST_SHARE: Final = 0.7
+"""A shop may fall to this share of what was expected for reasons of its own."""
+HONEST_SHARE_OF_EVENTS: Final = 0.4
+"""The same for all events together: on holidays traffic falls further than conversion."""
+LOST_SHARE: Final = 0.25
+"""An outage leaves this part of the honest share, or less."""
+
+
+def hourly_counts(events_dir: Path) -> pl.DataFrame:
+    """Count the events of a lake by hour and type, streaming.
+
+    Columns: hour (Datetime us UTC, its begin), views, carts, removals, purchases (UInt32), one row
+    for each hour that has events, in order. Raises InputError where the folder holds no lake.
+    """
+    if not any(events_dir.glob("event_date=*/events.parquet")):
+        raise InputError(f"{events_dir} holds no ingested events; run 'cartwise ingest' into it")
+    files = events_dir / "event_date=*" / "events.parquet"
+    of_type = pl.col("event_type")
+    return (
+        pl.scan_parquet(files, hive_partitioning=False)
+        .group_by(hour=pl.col("event_time").dt.truncate("1h"))
+        .agg((of_type == kind).sum().alias(name) for name, kind in COUNTED.items())
+        .sort("hour")
+        .collect(engine="streaming")
+    )
+
+
+def detect(hourly: pl.DataFrame) -> list[Span]:
+    """The suspect spans of a log, in order of time.
+
+    ``hourly``: hour (Date or Datetime in UTC), views, carts, purchases and, where known, removals.
+    The smallest step between rows is the resolution, so rows by day do as well; steps without a
+    row had no events.
+    """
+    if len(hourly) < 2:
+        return []
+    activity = Activity.of(hourly)
+    carts = _lost_carts(activity)
+    found: dict[Kind, list[Loss]] = {
+        "events_missing": _lost_events(activity),
+        "carts_missing": carts,
+        "purchases_missing": _lost_purchases(activity, carts),
+    }
+    return sorted(_span(activity, kind, loss) for kind, losses in found.items() for loss in losses)
+
+
+def _span(activity: Activity, kind: Kind, loss: Loss) -> Span:
+    what = kind.removesuffix("_missing")
+    return Span(
+        start=activity.moment(loss.first),
+        end=activity.moment(loss.past),
+        kind=kind,
+        reason=f"{loss.observed:,.0f} {what} where {loss.expected:,.0f} were expected",
+        severity=round(max(0.0, 1 - loss.observed / loss.expected), 3),
+    )
+
+
+def _lost_events(activity: Activity) -> list[Loss]:
+    expected = from_rhythm(activity, activity.events)
+    honest = HONEST_SHARE_OF_EVENTS
+    return losses(activity.events, [expected], honest, honest * LOST_SHARE)
+
+
+def _lost_carts(activity: Activity) -> list[Loss]:
+    """Hours without carts, and weeks with too few; where they meet, the weeks."""
+    carts = activity.carts
+    expected = [from_exposure(activity, carts, activity.views), from_rhythm(activity, carts)]
+    hours = losses(carts, expected, HONEST_SHARE, HONEST_SHARE * LOST_SHARE)
+    weeks = [_in_steps(activity, loss) for loss in incomplete_carts(activity)]
+    return weeks + [loss for loss in hours if not any(_meet(loss, other) for other in weeks)]
+
+
+def _in_steps(activity: Activity, days: Loss) -> Loss:
+    first, past = np.searchsorted(activity.day, [days.first, days.past])
+    return Loss(int(first), int(past), days.observed, days.expected)
+
+
+def _meet(one: Loss, other: Loss) -> bool:
+    return one.first < other.past and other.first < one.past
+
+
+def _lost_purchases(activity: Activity, lost_carts: Iterable[Loss]) -> list[Loss]:
+    purchases = activity.purchases
+    from_views = from_exposure(activity, purchases, activity.views)
+    from_carts = from_exposure(activity, purchases, activity.carts)
+    for lost in lost_carts:  # Carts that were not recorded let no purchases be expected.
+        from_carts[lost.first : lost.past] = np.nan
+    expected = [from_views, from_carts, from_rhythm(activity, purchases)]
+    return losses(purchases, expected, HONEST_SHARE, HONEST_SHARE * LOST_SHARE)
