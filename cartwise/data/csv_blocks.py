@@ -7,8 +7,10 @@ break: otherwise one stray quote would swallow the lines after it.
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import polars as pl
 
@@ -26,14 +28,6 @@ LAYOUT_BYTES: Final = 65_536
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _FIELD: Final = r'(?:"(?:[^"]|"")*"|[^",]*)'
 _TELLING: Final = ("event_time", "event_type", "product_id", "price", "user_id")
-
-
-class Readable(Protocol):
-    """A stream of bytes."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to ``size`` bytes, none at the end."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,7 @@ def read_layout(start: bytes, path: Path) -> Layout:
     if not set(fields) & set(COLUMNS):
         raise InputError(
             f"{path} is not a CSV of events: its first line, {','.join(fields)[:60]!r}, is neither "
-            f"an event nor a header with the columns {', '.join(COLUMNS)}"
+            f"an event nor a header with the columns {','.join(COLUMNS)}"
         )
     require_columns(fields, path)
     if not body:
@@ -79,22 +73,17 @@ def require_columns(names: list[str], path: Path) -> None:
         raise InputError(f"{path} has more than one column {repeated[0]!r}: name columns apart")
 
 
-def blocks(stream: Readable, block_bytes: int, path: Path) -> Iterator[bytes]:
+def blocks(stream: BufferedIOBase, block_bytes: int, path: Path) -> Iterator[bytes]:
     """Cut a stream into blocks of about ``block_bytes`` that end where a line ends.
 
     Raises:
         InputError: a line is longer than a block.
     """
-    rest = b""
-    while data := stream.read(block_bytes):
-        end = data.rfind(b"\n") + 1
-        if end:
-            yield rest + data[:end]
-        rest = data[end:] if end else rest + data
-        if len(rest) > block_bytes:
+    while start := stream.read(block_bytes):
+        rest = b"" if start.endswith(b"\n") else stream.readline(block_bytes)
+        if len(rest) == block_bytes:
             raise InputError(f"{path} has a line of over {block_bytes:,} bytes: it is not a CSV")
-    if rest:
-        yield rest
+        yield start + rest if rest else start
 
 
 def bodies(whole: Iterator[bytes], layout: Layout) -> Iterator[bytes]:
@@ -106,27 +95,30 @@ def bodies(whole: Iterator[bytes], layout: Layout) -> Iterator[bytes]:
     yield from whole
 
 
+def line_count(block: bytes) -> int:
+    """How many lines a block holds, an unended last one included."""
+    return block.count(b"\n") + (not block.endswith(b"\n"))
+
+
 def read_block(block: bytes, columns: tuple[str, ...], first_line: int) -> RawRows:
     """Split a block of whole lines into rows of ``columns``.
 
     ``first_line`` is the number of the block's first line in its file.
     """
-    text = _as_utf8(block)
-    lines = _lines(text, first_line)
-    rules = {FIELDS_RULE: _fields_match(lines, len(columns), quoted=b'"' in text)}
-    if text is not block:
-        rules[ENCODING_RULE] = _utf8_lines(block)
-    intact = lines.select(pl.all_horizontal(rules.values())).to_series()
-    if intact.all():
-        return RawRows(_fields(text, lines, columns), pl.DataFrame(schema=REFUSED_TEXT_SCHEMA))
-    rows = lines.filter(intact)
-    fields = _fields("\n".join(rows[TEXT]).encode(), rows, columns)
-    return RawRows(fields, _malformed(lines, rules).filter(~intact))
+    fields = _read_intact(block, columns)
+    if fields is None:
+        return _read_by_line(block, columns, first_line)
+    line = pl.int_range(first_line, first_line + pl.len(), dtype=pl.Int64).alias(LINE)
+    malformed = pl.DataFrame(schema=REFUSED_TEXT_SCHEMA)
+    return RawRows(fields.with_columns(line), malformed, partial(_lines, block, first_line))
 
 
 def _split_line(line: bytes) -> list[str]:
     text = line.decode("utf-8", "replace").rstrip("\r")
-    return [field.strip() for field in next(csv.reader([text]), [])]
+    try:
+        return [field.strip() for field in next(csv.reader([text]), [])]
+    except csv.Error:
+        return [text]
 
 
 def _is_event(fields: list[str]) -> bool:
@@ -139,7 +131,37 @@ def _is_event(fields: list[str]) -> bool:
     return sum(read[name][0] is not None for name in _TELLING) > len(_TELLING) // 2
 
 
+def _read_intact(block: bytes, columns: tuple[str, ...]) -> pl.DataFrame | None:
+    """The fields of a block in one go, or None if it holds a quote or any malformed line."""
+    if b'"' in block or _as_utf8(block) is not block:
+        return None
+    try:
+        fields = _fields(block, columns, quoted=False)
+    except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
+        # Some line has more fields than there are columns, or the first one has fewer.
+        return None
+    if fields.height != line_count(block):
+        return None
+    # A line that is too short lacks its last field: only then the commas have to be counted.
+    commas = fields.height * (len(columns) - 1)
+    may_be_short = fields[columns[-1]].null_count() > 0
+    return None if may_be_short and block.count(b",") != commas else fields.select(COLUMNS)
+
+
+def _read_by_line(block: bytes, columns: tuple[str, ...], first_line: int) -> RawRows:
+    text = _as_utf8(block)
+    lines = _lines(text, first_line)
+    rules = {FIELDS_RULE: _fields_match(lines, len(columns), quoted=b'"' in text)}
+    if text is not block:
+        rules[ENCODING_RULE] = _utf8_lines(block)
+    intact = lines.select(pl.all_horizontal(rules.values())).to_series()
+    fields = _fields_of_lines(lines.filter(intact), columns)
+    return RawRows(fields, _malformed(lines, rules).filter(~intact), lambda: lines)
+
+
 def _as_utf8(block: bytes) -> bytes:
+    if block.isascii():
+        return block
     try:
         block.decode()
     except UnicodeDecodeError:
@@ -170,18 +192,21 @@ def _fields_match(lines: pl.DataFrame, width: int, *, quoted: bool) -> pl.Series
     return lines[TEXT].str.count_matches(",", literal=True) == width - 1
 
 
-def _fields(text: bytes, lines: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:
+def _fields_of_lines(lines: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:
     if lines.is_empty():
-        return lines.with_columns(pl.lit(None, pl.String).alias(name) for name in COLUMNS)
-    quoted = b'"' in text
-    fields = pl.read_csv(
+        return pl.DataFrame(schema={LINE: pl.Int64, **dict.fromkeys(COLUMNS, pl.String)})
+    fields = _fields("\n".join(lines[TEXT]).encode(), columns, quoted=True).select(COLUMNS)
+    # Stacking fails unless there is exactly one row for each line.
+    return lines.select(LINE).hstack(without_empty_text(fields))
+
+
+def _fields(text: bytes, columns: tuple[str, ...], *, quoted: bool) -> pl.DataFrame:
+    return pl.read_csv(
         text,
         has_header=False,
         schema=dict.fromkeys(columns, pl.String),
         quote_char='"' if quoted else None,
-    ).select(COLUMNS)
-    # Stacking fails unless there is exactly one row for each line.
-    return lines.hstack(without_empty_text(fields) if quoted else fields)
+    )
 
 
 def _malformed(lines: pl.DataFrame, rules: dict[str, pl.Series]) -> pl.DataFrame:

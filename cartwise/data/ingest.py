@@ -15,11 +15,12 @@ from typing import Any, Final, Self
 import polars as pl
 
 from cartwise.data import publication, quarantine
+from cartwise.data.ahead import map_ahead
 from cartwise.data.contract import check
 from cartwise.data.disk import writable
 from cartwise.data.lake import day_path, row_count, stored_file
 from cartwise.data.quarantine import Quarantine
-from cartwise.data.sources import Source, find_sources, read
+from cartwise.data.sources import Piece, Source, find_sources, read
 from cartwise.data.spill import Spill
 from cartwise.errors import InputError
 from cartwise.progress import Advance, Progress, Silent
@@ -27,6 +28,7 @@ from cartwise.progress import Advance, Progress, Silent
 CHUNK_ROWS: Final = 4_000_000
 """So many events are held in memory by default, about 1 GB."""
 
+_WORKERS: Final = min(4, pl.thread_pool_size())
 _SILENT: Final = Silent()
 
 
@@ -124,6 +126,15 @@ def ingest(
     return report
 
 
+@dataclass(frozen=True)
+class _Parted:
+    """Rows of a source: ``refused`` has ``REFUSED_TEXT_SCHEMA``."""
+
+    height: int
+    events: pl.DataFrame
+    refused: pl.DataFrame
+
+
 @dataclass
 class _Tally:
     rows_in: int = 0
@@ -131,9 +142,10 @@ class _Tally:
     flagged: Counter[str] = field(default_factory=Counter)
     times: list[datetime] = field(default_factory=list)
 
-    def add(self, rows_in: int, events: pl.DataFrame, refused: pl.DataFrame) -> None:
-        self.rows_in += rows_in
-        self.by_rule.update(refused["rules"].explode(empty_as_null=False).to_list())
+    def add(self, rows: _Parted) -> None:
+        events = rows.events
+        self.rows_in += rows.height
+        self.by_rule.update(rows.refused["rules"].explode(empty_as_null=False).to_list())
         self.flagged.update(
             price_zero=int((events["price"] == 0).sum()),
             session_missing=events["user_session"].null_count(),
@@ -184,14 +196,19 @@ def _take(
 ) -> SourceReport:
     before = tally.rows_in
     with Quarantine(ready / quarantine.FOLDER, source.path) as refused_rows:
-        for rows in read(source, advance):
-            checked = check(rows.fields)
-            refused = pl.concat([rows.malformed, rows.with_text(checked.refused)])
-            spill.add(checked.events)
-            refused_rows.add(refused)
-            tally.add(rows.height, checked.events, refused)
+        for rows in map_ahead(_part, read(source, advance), _WORKERS):
+            spill.add(rows.events)
+            refused_rows.add(rows.refused)
+            tally.add(rows)
     rows_in = tally.rows_in - before
     return SourceReport(str(source.path), rows_in, refused_rows.rows, source.ignored_columns)
+
+
+def _part(piece: Piece) -> _Parted:
+    rows = piece()
+    checked = check(rows.fields)
+    refused = pl.concat([rows.malformed, rows.with_text(checked.refused)])
+    return _Parted(rows.height, checked.events, refused)
 
 
 def _finish_days(spill: Spill, ready: Path, out: Path, progress: Progress) -> int:

@@ -8,21 +8,35 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from cartwise.data.contract import LINE
-from cartwise.data.raw_rows import REFUSED_TEXT_SCHEMA, RawRows, without_empty_text
+from cartwise.data.raw_rows import REFUSED_TEXT_SCHEMA, TEXT, RawRows, without_empty_text
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS, EVENT_SCHEMA
 
-_BATCH_ROWS: Final = 2**18
+_BATCH_ROWS: Final = 2**16
+_BUFFER_BYTES: Final = 2**20
 
 
-def read_batches(path: Path) -> Iterator[RawRows]:
-    """Yield the rows of a Parquet file, numbered from 1, in batches of bounded size."""
+def batches(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield the nine columns in Arrow batches of bounded size, each with its first row's number.
+
+    Rows are numbered from 1.
+    """
     first_row = 1
-    with pq.ParquetFile(path) as file:
+    # Buffering ahead would hold a whole row group, however large somebody made it.
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
         for batch in file.iter_batches(_BATCH_ROWS, columns=list(COLUMNS)):
-            rows = _raw_rows(batch, first_row)
-            yield rows
-            first_row += rows.height
+            yield first_row, batch
+            first_row += batch.num_rows
+
+
+def read_batch(batch: Any, first_row: int) -> RawRows:
+    """Turn an Arrow batch of the nine columns into rows, numbered from ``first_row``."""
+    names = pl.col(pl.Categorical, pl.Enum).cast(pl.String)
+    fields = without_empty_text(_frame(batch).with_columns(names))
+    line = pl.int_range(first_row, first_row + pl.len(), dtype=pl.Int64).alias(LINE)
+    rows = fields.with_columns(line)
+    malformed = pl.DataFrame(schema=REFUSED_TEXT_SCHEMA)
+    return RawRows(rows, malformed, lambda: rows.select(LINE, _joined().alias(TEXT)))
 
 
 def column_names(path: Path) -> tuple[str, ...]:
@@ -42,11 +56,9 @@ def column_names(path: Path) -> tuple[str, ...]:
     return tuple(schema)
 
 
-def _raw_rows(batch: Any, first_row: int) -> RawRows:
-    names = pl.col(pl.Categorical, pl.Enum).cast(pl.String)
-    fields = without_empty_text(_frame(batch).with_columns(names))
-    line = (pl.int_range(pl.len(), dtype=pl.Int64) + first_row).alias(LINE)
-    return RawRows(fields.with_columns(line), pl.DataFrame(schema=REFUSED_TEXT_SCHEMA))
+def _joined() -> pl.Expr:
+    fields = [pl.col(name).cast(pl.String).fill_null("") for name in COLUMNS]
+    return pl.concat_str(fields, separator=",")
 
 
 def _frame(arrow: Any) -> pl.DataFrame:

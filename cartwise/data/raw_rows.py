@@ -1,12 +1,12 @@
 """Rows as a source holds them, before the contract has seen them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
 from cartwise.data.contract import LINE, REFUSED_SCHEMA
-from cartwise.events import COLUMNS
 
 TEXT: Final = "text"
 """Column with a row's text as it stands in its source."""
@@ -19,13 +19,14 @@ REFUSED_TEXT_SCHEMA: Final = pl.Schema({**REFUSED_SCHEMA, TEXT: pl.String()})
 class RawRows:
     """Consecutive rows of a source.
 
-    ``fields`` has ``line`` and the nine columns, as text (null where empty) or natively typed,
-    and ``text`` where the source is text. ``malformed`` has ``REFUSED_TEXT_SCHEMA``: lines that
-    cannot be split into fields.
+    ``fields`` has ``line`` and the nine columns, as text (null where empty) or natively typed.
+    ``malformed`` has ``REFUSED_TEXT_SCHEMA``: lines that cannot be split into fields. ``texts``
+    gives ``line`` and ``text`` of all rows: few are ever asked for.
     """
 
     fields: pl.DataFrame
     malformed: pl.DataFrame
+    texts: Callable[[], pl.DataFrame]
 
     @property
     def height(self) -> int:
@@ -33,17 +34,12 @@ class RawRows:
         return self.fields.height + self.malformed.height
 
     def with_text(self, refused: pl.DataFrame) -> pl.DataFrame:
-        """Add to rows of ``REFUSED_SCHEMA`` their text; native fields are joined with commas."""
-        rows = self.fields.filter(pl.col(LINE).is_in(refused[LINE].implode()))
-        text = pl.col(TEXT) if TEXT in rows.columns else _joined()
-        return refused.join(rows.select(LINE, text), on=LINE, how="left", maintain_order="left")
+        """Add to rows of ``REFUSED_SCHEMA`` their text."""
+        if refused.is_empty():
+            return pl.DataFrame(schema=REFUSED_TEXT_SCHEMA)
+        return refused.join(self.texts(), on=LINE, how="left", maintain_order="left")
 
 
 def without_empty_text(fields: pl.DataFrame) -> pl.DataFrame:
     """Make empty text null, which is what it means."""
     return fields.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String)))
-
-
-def _joined() -> pl.Expr:
-    fields = [pl.col(name).cast(pl.String).fill_null("") for name in COLUMNS]
-    return pl.concat_str(fields, separator=",").alias(TEXT)

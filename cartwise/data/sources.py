@@ -1,9 +1,11 @@
-"""Event files: finding them, telling their formats, and reading them as streams of raw rows."""
+"""Event files: finding them, telling their formats, and reading them piece by piece."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from io import BufferedIOBase, BufferedReader
 from pathlib import Path
-from typing import IO, Any, Final, Literal
+from typing import Final, Literal
 
 import pyarrow as pa
 
@@ -18,6 +20,9 @@ from cartwise.progress import Advance
 
 Format = Literal["text", "gzip", "zstd", "parquet"]
 
+Piece = Callable[[], RawRows]
+"""A part of a file that is in memory, and is split into rows when it is called."""
+
 SUFFIXES: Final = (".csv", ".csv.gz", ".csv.zst", ".parquet")
 """Endings of the files that are taken from a folder; a file given by name may have any."""
 
@@ -26,7 +31,8 @@ _MAGIC: Final[dict[bytes, Format]] = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PAR1": "parquet",
 }
-_BLOCK_BYTES: Final = 32 * 2**20
+_BLOCK_BYTES: Final = 4 * 2**20
+_DECOMPRESSED_BYTES: Final = 2**20
 
 
 @dataclass(frozen=True)
@@ -76,18 +82,19 @@ def inspect(path: Path) -> Source:
     return Source(path, kind, size_bytes, layout)
 
 
-def read(source: Source, advance: Advance) -> Iterator[RawRows]:
-    """Yield all rows of a source in order; ``advance`` is told the bytes of the file passed.
+def read(source: Source, advance: Advance) -> Iterator[Piece]:
+    """Yield all of a source in order; ``advance`` is told the bytes of the file passed.
 
     Raises:
         InputError: the file ends too early, is damaged, or cannot be read.
     """
+    pieces = _parquet_pieces if source.format == "parquet" else _text_pieces
+    passed_bytes = 0
     with readable(source.path):
-        if source.format == "parquet":
-            yield from parquet_rows.read_batches(source.path)
-            advance(source.size_bytes)
-        else:
-            yield from _text_rows(source, advance)
+        for now_bytes, piece in pieces(source):
+            yield piece
+            advance(now_bytes - passed_bytes)
+            passed_bytes = now_bytes
 
 
 def _files(path: Path) -> list[Path]:
@@ -124,18 +131,25 @@ def _text_layout(path: Path, kind: Format) -> Layout:
     return csv_blocks.read_layout(start, path)
 
 
-def _stream(raw: IO[bytes], kind: Format) -> Any:
-    return raw if kind == "text" else pa.CompressedInputStream(pa.PythonFile(raw), kind)
+def _stream(raw: BufferedIOBase, kind: Format) -> BufferedIOBase:
+    if kind == "text":
+        return raw
+    return BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw), kind), _DECOMPRESSED_BYTES)
 
 
-def _text_rows(source: Source, advance: Advance) -> Iterator[RawRows]:
+def _text_pieces(source: Source) -> Iterator[tuple[int, Piece]]:
+    columns = source.layout.columns
     line = 2 if source.layout.has_header else 1
-    passed_bytes = 0
     with source.path.open("rb") as raw:
         blocks = csv_blocks.blocks(_stream(raw, source.format), _BLOCK_BYTES, source.path)
         for block in csv_blocks.bodies(blocks, source.layout):
-            rows = csv_blocks.read_block(block, source.layout.columns, line)
-            yield rows
-            line += rows.height
-            advance(raw.tell() - passed_bytes)
-            passed_bytes = raw.tell()
+            yield raw.tell(), partial(csv_blocks.read_block, block, columns, line)
+            line += csv_blocks.line_count(block)
+
+
+def _parquet_pieces(source: Source) -> Iterator[tuple[int, Piece]]:
+    rows = row_count(source.path)
+    for first_row, batch in parquet_rows.batches(source.path):
+        passed_rows = first_row - 1 + batch.num_rows
+        passed_bytes = source.size_bytes * passed_rows // rows
+        yield passed_bytes, partial(parquet_rows.read_batch, batch, first_row)
