@@ -17,7 +17,7 @@ Statistic = Callable[[Array], Array]
 
 LEVEL: Final = 0.95
 
-_MOST_WEIGHINGS: Final = 4e7
+_MOST_WEIGHINGS: Final = 1.5e7
 _FEWEST_DRAWS: Final = 100
 _LEAST_TOLD_SHARE: Final = 0.5
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from cartwise.events import SECONDS_PER_DAY
+from cartwise.model.baselines import NAMES as BASELINES
+from cartwise.model.bootstrap import Estimate
 from cartwise.model.drawing import (
     GOLD,
     GRAY,
@@ -47,7 +49,9 @@ _COLORS: Final = {
 _PART_COLORS: Final = {"train": MODEL, "validation": GOLD, "calibration": PURPLE, "test": WARM}
 _STRONGEST: Final = 14
 _DOTS: Final = 220
-_HEIGHT_OF_DAYS: Final = 3.6
+_HEIGHT_OF_DAYS: Final = 3.9
+_MANY_DAYS: Final = 100
+_NAMED_DAYS: Final = 6
 
 
 def draw_roc(gains: Mapping[str, Gains]) -> str:
@@ -58,8 +62,27 @@ def draw_roc(gains: Mapping[str, Gains]) -> str:
             x, y = _thinned(not_bought / not_bought[-1], found.bought / found.bought[-1])
             _curve(axes, name, x, y, f"{_title(name)}  {found.auc:.3f}")
         _shares(axes, "abandoned carts above the threshold", "bought carts above it")
-        axes.legend(loc="lower right", title="AUC", alignment="left")
+        _legend(axes, "AUC", "lower right")
         return to_svg(drawn, "roc")
+
+
+def draw_rivals(estimates: Mapping[str, Estimate]) -> str:
+    """AUC and log loss of the model and every baseline with their intervals, best AUC first."""
+    rivals = sorted(BASELINES, key=lambda name: -estimates[f"baseline_{name}_auc"].value)
+    rows = {"model": "", **{name: f"baseline_{name}_" for name in rivals}}
+    with figure(columns=2, sharey=True) as (drawn, panels):
+        for axes, measure in zip(panels, ("auc", "log_loss"), strict=True):
+            model = estimates[measure]
+            axes.axvspan(model.low, model.high, color=MODEL, alpha=_BAND, lw=0)
+            for place, (name, prefix) in enumerate(rows.items()):
+                found = estimates[f"{prefix}{measure}"]
+                _dot(axes, place, found.value, found.low, found.high, _COLORS[name])
+            axes.set_title(measure.replace("auc", "AUC").replace("_", " "), color=INK)
+            axes.grid(visible=False, axis="y")
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+        panels[0].set_yticks(range(len(rows)), [_title(name) for name in rows], color=INK)
+        panels[0].set_ylim(len(rows) - 0.5, -0.5)
+        return to_svg(drawn, "rivals")
 
 
 def draw_precision_recall(gains: Mapping[str, Gains]) -> str:
@@ -71,7 +94,7 @@ def draw_precision_recall(gains: Mapping[str, Gains]) -> str:
             x, y = _thinned(np.append(0.0, recall), np.append(precision[0], precision))
             _curve(axes, name, x, y, f"{_title(name)}  {found.average_precision:.3f}")
         _shares(axes, "share of all bought carts found", "share bought among those found")
-        axes.legend(loc="upper right", title="average precision", alignment="left")
+        _legend(axes, "average precision", "best")
         return to_svg(drawn, "precision-recall")
 
 
@@ -85,13 +108,9 @@ def draw_gain(gains: Mapping[str, Gains]) -> str:
         rate = model.bought[-1] / model.carts[-1]
         axes.plot([0, rate, 1], [0, 1, 1], color=MUTED, lw=1, ls=":", label="perfect")
         for share in SHARES:
-            captured = model.capture(share)
-            axes.plot(share, captured, "o", color=MODEL, ms=4)
-            lift = f"{captured / share:.1f}×"  # noqa: RUF001 - the sign is meant
-            place = (share + 0.015, captured - 0.045)
-            axes.annotate(lift, (share, captured), place, color=INK, fontsize=8)
+            _mark_lift(axes, share, model.capture(share))
         _shares(axes, "carts, highest probabilities first", "share of all bought carts found")
-        axes.legend(loc="lower right")
+        _legend(axes, "", "lower right")
         return to_svg(drawn, "gain")
 
 
@@ -182,7 +201,7 @@ def draw_contributions(contributions: Contributions) -> str:
     """The strongest features: a dot per cart at its contribution, colored by the value."""
     strongest = contributions.strongest(_STRONGEST)
     step = -(-len(contributions.values) // _DOTS)
-    with figure(0.9 + 0.25 * max(2, len(strongest))) as (drawn, [axes]):
+    with figure(0.6 + 0.42 * max(2, len(strongest))) as (drawn, [axes]):
         for place, feature in enumerate(strongest):
             values = contributions.values[::step, feature]
             colors = _value_colors(contributions.vectors[::step, feature])
@@ -190,9 +209,10 @@ def draw_contributions(contributions: Contributions) -> str:
             for color in (GRAY, *VALUES):
                 kept = colors == color
                 axes.plot(values[kept], heights[kept], "o", color=color, ms=2.6, mew=0, alpha=0.8)
-        names = [contributions.names[feature] for feature in strongest]
-        axes.set_yticks(range(len(names)), names, color=INK)
-        axes.set_ylim(len(names) - 0.4, -0.6)
+            name = contributions.names[feature]
+            axes.text(0.0, place - 0.36, name, va="center", transform=axes.get_yaxis_transform())
+        axes.set_yticks([])
+        axes.set_ylim(len(strongest) - 0.4, -0.7)
         axes.axvline(0.0, color=MUTED, lw=0.8)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("contribution to the log-odds")
@@ -208,20 +228,32 @@ def draw_days(manifest: Manifest) -> str:
     rate = np.divide(positives, carts, out=np.full_like(carts, np.nan), where=carts > 0)
     layout = {"sharex": True, "height_ratios": [2.4, 1.0]}
     with figure(_HEIGHT_OF_DAYS, 2, 1, **layout) as (drawn, [above, below]):
-        above.plot(days, rate, "o-", color=MODEL, ms=3, lw=1.4)
+        above.plot(days, rate, "o-", color=MODEL, ms=3 if len(days) < _MANY_DAYS else 0, lw=1.4)
         above.set_ylim(bottom=0.0)
         above.set_ylabel("share bought")
         above.yaxis.set_major_formatter(percent)
-        below.bar(days, carts, 0.8, color=MODEL, alpha=0.55, label="mature")
-        below.bar(days, censored, 0.8, bottom=carts, color=GRAY, alpha=0.7, label="censored")
-        below.set_ylabel("carts")
-        below.legend(loc="upper left", ncols=2, borderaxespad=0.1)
+        _bars(below, days, np.zeros_like(carts), carts, MODEL, "mature carts")
+        _bars(below, days, carts, carts + censored, GRAY, "censored carts")
+        below.legend(loc="lower left", bbox_to_anchor=(0.0, 0.98), ncols=2, borderaxespad=0.0)
         _mark_spans((above, below), manifest)
         _mark_parts(above, manifest)
-        locator = AutoDateLocator(maxticks=7)  # type: ignore[no-untyped-call]
-        below.xaxis.set_major_locator(locator)
-        below.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        _name_days(below, days)
         return to_svg(drawn, "days")
+
+
+def _bars(axes: Axes, days: Array, low: Array, high: Array, color: str, label: str) -> None:
+    """Bars of one day each, joined to one shape: a long log has hundreds of them."""
+    edges = np.repeat(days, 4) + np.tile([-0.4, -0.4, 0.4, 0.4], len(days))
+    bottom = np.repeat(low, 4)
+    top = np.column_stack([low, high, high, low]).ravel()
+    axes.fill_between(edges, bottom, top, color=color, alpha=0.6, lw=0, label=label)
+
+
+def _name_days(axes: Axes, days: Array) -> None:
+    """At most six dates below the middles of their days."""
+    shown = days[:: -(-len(days) // _NAMED_DAYS)]
+    dates = [datetime.fromtimestamp(day * SECONDS_PER_DAY, UTC) for day in shown]
+    axes.set_xticks(shown, [f"{date.day} {date:%b}" for date in dates])
 
 
 def _mark_spans(panels: Sequence[Axes], manifest: Manifest) -> None:
@@ -236,15 +268,25 @@ def _mark_spans(panels: Sequence[Axes], manifest: Manifest) -> None:
 
 
 def _mark_parts(axes: Axes, manifest: Manifest) -> None:
-    """A colored strip above the days for each part of the split, with its name."""
+    """A colored strip above the days for each part of the split."""
     above = axes.get_xaxis_transform()
+    style: Mapping[str, Any] = {"clip_on": False, "solid_capstyle": "butt", "lw": 4}
+    strips = []
     for name, part in manifest.parts.items():
         if part.carts == 0:
             continue
-        first, last = _day_number(part.first_cart), _day_number(part.last_cart)
-        color, middle = _PART_COLORS[name], (first + last) / 2
-        axes.plot([first, last], [1.03, 1.03], color=color, lw=3, transform=above, clip_on=False)
-        axes.text(middle, 1.07, name, ha="center", color=MUTED, fontsize=7.5, transform=above)
+        when = [_day_number(part.first_cart), _day_number(part.last_cart)]
+        strips += axes.plot(
+            when, [1.03, 1.03], color=_PART_COLORS[name], label=name, transform=above, **style
+        )
+    axes.legend(
+        handles=strips,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.05),
+        ncols=len(strips),
+        borderaxespad=0.0,
+        columnspacing=1.2,
+    )
 
 
 def _day_number(time: str) -> float:
@@ -271,6 +313,19 @@ def _thinned(x: Array, y: Array) -> tuple[Array, Array]:
 def _curve(axes: Axes, name: str, x: Array, y: Array, label: str) -> None:
     width = 2.4 if name == "model" else 1.2
     axes.plot(x, y, color=_COLORS[name], lw=width, label=label)
+
+
+def _legend(axes: Axes, title: str, place: Any) -> None:
+    """The last curve drawn is the most important: it is named first."""
+    handles, names = axes.get_legend_handles_labels()
+    axes.legend(handles[::-1], names[::-1], loc=place, title=title or None, alignment="left")
+
+
+def _mark_lift(axes: Axes, share: float, captured: float) -> None:
+    axes.plot(share, captured, "o", color=MODEL, ms=4)
+    lift = f"{captured / share:.1f}×"  # noqa: RUF001 - the sign is meant
+    beside: Mapping[str, Any] = {"xytext": (7, -4), "textcoords": "offset points"}
+    axes.annotate(lift, (share, captured), color=INK, fontsize=8, **beside)
 
 
 def _shares(axes: Axes, x_label: str, y_label: str) -> None:

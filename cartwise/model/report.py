@@ -53,6 +53,13 @@ PLOTS: Final[Mapping[str, Plot]] = {
         lambda evidence: figures.draw_roc(evidence.findings.gains),
         needs_both_classes=True,
     ),
+    "rivals": Plot(
+        "Against simpler ways",
+        "Bars are 95 % intervals, the shade is the model's: what it does not touch is clearly "
+        "better or worse. AUC is better to the right, log loss to the left.",
+        lambda evidence: figures.draw_rivals(evidence.findings.estimates),
+        needs_both_classes=True,
+    ),
     "precision-recall": Plot(
         "Finding bought carts",
         "To find more of the bought carts, more abandoned ones have to be taken along.",
@@ -106,7 +113,7 @@ PLOTS: Final[Mapping[str, Plot]] = {
 }
 
 _SECTIONS: Final[Mapping[str, Sequence[str]]] = {
-    "How well it ranks": ("roc", "gain", "precision-recall"),
+    "How well it ranks": ("roc", "rivals", "gain", "precision-recall"),
     "Whether a probability can be taken at its word": ("reliability", "probabilities"),
     "What a decision is worth": ("value",),
     "Where it is good, and what it looks at": ("slices", "contributions"),

@@ -62,15 +62,15 @@ def _ranking(metrics: Mapping[str, Any]) -> str:
 
 
 def _rivals(metrics: Mapping[str, Any]) -> str:
-    known = {name: metrics[f"baseline_{name}_auc"] for name in BASELINES}
-    ranked = {name: auc for name, auc in known.items() if auc is not None}
+    known = {name: metrics[f"baseline_{name}_auc_high"] for name in BASELINES}
+    ranked = {name: high for name, high in known.items() if high is not None}
     if not ranked:
         return ""
     best = max(ranked, key=ranked.__getitem__)
     rival = f"{baseline_title(best)} (AUC {with_interval(metrics, f'baseline_{best}_auc')})"
     if metrics["beats_every_baseline"]:
-        return f"It is better than every baseline; the best of them is {rival}."
-    return f"It is not clearly better than every baseline: the best of them is {rival}."
+        return f"Its interval lies above that of every baseline; the closest is {rival}."
+    return f"It is not clearly better than every baseline: its interval overlaps that of {rival}."
 
 
 def _ceiling(metrics: Mapping[str, Any]) -> str:
