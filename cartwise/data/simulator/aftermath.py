@@ -13,7 +13,7 @@ from cartwise.events import SECONDS_PER_DAY, SECONDS_PER_HOUR
 MORE_CARTS = 0.32
 """Each cart event is followed by one more of the same pair with this probability."""
 
-SEVERAL_SHARE = 0.06
+SEVERAL_SHARE = 0.03
 """Share of purchases that the log shows twice, as when two pieces are bought."""
 
 RETURN_CARTS_SHARE = 0.5

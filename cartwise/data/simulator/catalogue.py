@@ -6,17 +6,14 @@ import numpy as np
 import polars as pl
 
 from cartwise.data.simulator import published
-from cartwise.data.simulator.randomness import Floats, Ints, mixed
-from cartwise.data.simulator.shop import Shop
+from cartwise.data.simulator.randomness import Floats, Ints, Trait, mixed, normal
+from cartwise.data.simulator.shop import Shop, popularity_of
 
 LEAST_CART_SHARE = 0.003
 """Carting share of categories whose carts the log of October hardly recorded."""
 
 UNNAMED_BRANDS = 6
 """Brands of a category beside the published ones."""
-
-VIEW_SKEW = 2.2
-"""A category's view goes to the product at ``count * u ** VIEW_SKEW``, u uniform."""
 
 _GOLDEN_RATIO = 0.6180339887498949
 _SQUARE_ROOT = 0.4142135623730951
@@ -42,6 +39,8 @@ def build_shop(seed: int, products: int) -> Shop:
     relative_price = _relative_prices(seed, category, brand, rng)
     traffic = table["events_thousand"].to_numpy() / table["events_thousand"].sum()
     weight = traffic[category] * _view_share(rank, count[category])
+    bestseller = 0.5 - popularity_of(rank, count[category])
+    pairing = (category * (len(brands.names) + 1) + brand + 1).astype(np.int64)
     cart_share = _cart_share(table)
     cart_offset, buy_offset = _brand_offsets(table, brands.names, category, brand, weight)
     return Shop(
@@ -59,8 +58,13 @@ def build_shop(seed: int, products: int) -> Shop:
         brand=brand,
         relative_price=relative_price,
         base_price=_base_prices(table, category, relative_price),
-        appeal=0.5 * rng.standard_normal(len(category)) + cart_offset[brand],
-        quality=0.85 * rng.standard_normal(len(category)) + buy_offset[brand],
+        appeal=(0.5 * rng.standard_normal(len(category)) + 1.2 * bestseller + cart_offset[brand]),
+        quality=(
+            0.55 * rng.standard_normal(len(category))
+            + 0.5 * normal(seed, Trait.LINE, pairing)
+            + bestseller
+            + buy_offset[brand]
+        ),
     )
 
 
@@ -110,8 +114,7 @@ def _brand_of_products(
 
 def _view_share(rank: Ints, count: Ints) -> Floats:
     """Share of its category's views that goes to a product of that rank."""
-    share: Floats = ((rank + 1) / count) ** (1 / VIEW_SKEW) - (rank / count) ** (1 / VIEW_SKEW)
-    return share
+    return popularity_of(rank + 1, count) - popularity_of(rank, count)
 
 
 def _relative_prices(seed: int, category: Ints, brand: Ints, rng: np.random.Generator) -> Floats:

@@ -17,15 +17,15 @@ from cartwise.data.simulator.shop import Shop
 from cartwise.data.simulator.visits import Pairs, Visits
 from cartwise.events import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
-CART_INTERCEPT = -4.35
-BUY_INTERCEPT = -2.55
-CONTRAST = 1.3
+CART_INTERCEPT = -4.45
+BUY_INTERCEPT = -2.2
+CONTRAST, HOUR_CONTRAST = 1.5, 2.0
 """Published differences are between averages; between logits of single carts they are larger."""
 
-RETURN_SHARE = 0.22
+RETURN_SHARE = 0.25
 """Share of carted pairs not bought that somebody comes back to within a day."""
 
-QUICK_SHARE = 0.06
+QUICK_SHARE = 0.04
 """Purchases without a cart in the session, for each cart that was likely."""
 
 _HOURLY = np.array(published.HOURLY_PURCHASES_PER_CART)
@@ -51,23 +51,36 @@ class Decisions:
         barred = visits.robot[seen.visit] | shop.unpriced(seen.product, visits.day[seen.visit])
         return np.where(barred, 0.0, logistic(logit))
 
-    def buy_probability(self, visits: Visits, carted: Pairs, rng: np.random.Generator) -> Floats:
-        """That somebody buys in this visit what was just carted; ``rng`` draws the mood."""
-        shop, person = self.shop, visits.person[carted.visit]
-        day = visits.day[carted.visit]
-        logit = BUY_INTERCEPT + CONTRAST * shop.buy_logit[shop.category[carted.product]]
-        logit += shop.quality[carted.product] + 0.3 * shop.competition(carted.product, day)
-        logit += 0.4 * self.people.propensity(person) - 0.35 * self.people.curiosity(person)
-        logit += 0.3 * self._taste(person, carted.product) + CONTRAST * _hour_logit(
-            visits.start[carted.visit]
-        )
-        logit += 0.9 * visits.intent[carted.visit] + 0.7 * np.log(carted.views)
-        logit += 3.5 * shop.discount(carted.product, day)
-        logit -= 0.45 * self._strain(person, carted.product)
-        logit += 0.8 * self._needed(person, carted.product, day)
-        logit -= 0.5 * self.people.activity(person)
-        logit += 0.15 * rng.standard_normal(len(logit))
+    def buy_probability(
+        self, visits: Visits, carted: Pairs, rivals: Ints, rng: np.random.Generator
+    ) -> Floats:
+        """That somebody buys in this visit what was just carted; ``rng`` draws the mood.
+
+        ``rivals``: products of the same category that this visit put into the cart before.
+        """
+        person, day = visits.person[carted.visit], visits.day[carted.visit]
+        logit = BUY_INTERCEPT + self._worth(carted.product, day)
+        logit += self._fit(person, carted.product, day)
+        logit += HOUR_CONTRAST * _hour_logit(visits.start[carted.visit])
+        logit += visits.intent[carted.visit] + 0.1 * np.log(carted.views)
+        logit -= 0.5 * np.log1p(rivals)
+        logit += 0.1 * rng.standard_normal(len(logit))
         return logistic(logit)
+
+    def _worth(self, product: Ints, day: Ints) -> Floats:
+        """How well a product sells on that day, whoever carts it."""
+        shop = self.shop
+        logit = CONTRAST * shop.buy_logit[shop.category[product]] + shop.quality[product]
+        logit += 0.3 * shop.competition(product, day) + 3.5 * shop.discount(product, day)
+        return logit
+
+    def _fit(self, person: Ints, product: Ints, day: Ints) -> Floats:
+        """How readily this person buys, and this product in particular."""
+        people = self.people
+        logit = 0.5 * people.propensity(person) - 0.4 * people.curiosity(person)
+        logit += 0.3 * self._taste(person, product) - 0.3 * people.activity(person)
+        logit += 0.8 * self._needed(person, product, day) - 0.6 * self._strain(person, product)
+        return logit
 
     def _taste(self, person: Ints, product: Ints) -> Floats:
         category = self.people.category_taste(person, self.shop.category[product])

@@ -62,10 +62,13 @@ class People:
         """Standard normal; somebody's taste for products without a brand counts as a brand's."""
         return normal(self.seed, Trait.BRAND_TASTE, people, brands)
 
+    def urgency(self, people: Ints, day: Ints) -> Floats:
+        """How much somebody means to buy in that week, standard normal."""
+        return normal(self.seed, Trait.URGENCY, people, _week(people, day))
+
     def need(self, shop: Shop, people: Ints, day: Ints) -> Ints:
         """The category that somebody is after in that week."""
-        week = (day + mixed(people).astype(np.int64) % 7) // 7
-        return shop.category_at(uniform(self.seed, Trait.NEED, people, week))
+        return shop.category_at(uniform(self.seed, Trait.NEED, people, _week(people, day)))
 
     def favourite(self, shop: Shop, people: Ints, place: Ints) -> Ints:
         """One of the ``FAVOURITES`` categories that somebody always likes to look at."""
@@ -79,3 +82,9 @@ class People:
 def outside_ids(people: Ints) -> Ints:
     """User ids as the shop shows them: they grow with registration, with gaps."""
     return 512_000_000 + 7 * people + (mixed(people) % np.uint64(7)).astype(np.int64)
+
+
+def _week(people: Ints, day: Ints) -> Ints:
+    """Number of the week, which begins on another day for everybody."""
+    week: Ints = (day + mixed(people).astype(np.int64) % 7) // 7
+    return week

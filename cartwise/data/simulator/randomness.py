@@ -34,6 +34,8 @@ class Trait(IntEnum):
     NEED = auto()
     FAVOURITE = auto()
     SHORTLIST = auto()
+    URGENCY = auto()
+    LINE = auto()
     PRICE_STEP = auto()
     PROMOTION = auto()
     DISCOUNT = auto()

@@ -12,6 +12,9 @@ PRICE_STEP_DAYS = 9
 PROMOTION_DAYS = 4
 PROMOTED_SHARE = 0.1
 
+HEAD = 5.0
+"""A category's views fall with a product's rank as 1 / (rank + HEAD): Zipf and Mandelbrot."""
+
 
 @dataclass(frozen=True)
 class Shop:
@@ -63,6 +66,18 @@ class Shop:
         """How the product does this week for reasons outside the shop, standard normal."""
         return normal(self.seed, Trait.COMPETITION, products, day // 7)
 
+    def product_at(self, category: Ints, popularity: Floats) -> Ints:
+        """The product at these points (0 to 1) of the cumulative views of its category."""
+        count = self.product_count[category]
+        rank = (HEAD * np.expm1(popularity * np.log1p(count / HEAD))).astype(np.int64)
+        return self.first_product[category] + np.minimum(rank, count - 1)
+
     def category_at(self, share: Floats) -> Ints:
         """The category at these points of the cumulative traffic."""
         return np.searchsorted(self.traffic, share, side="right").clip(0, len(self.traffic) - 1)
+
+
+def popularity_of(rank: Ints, count: Ints) -> Floats:
+    """Share of the views of a category of ``count`` products that goes to those before ``rank``."""
+    share: Floats = np.log1p(rank / HEAD) / np.log1p(count / HEAD)
+    return share

@@ -47,8 +47,10 @@ class Timeline:
         carted, quick = self._wishes(visits, pair_up(shop, views), rng)
         hesitation = _hesitations(visits.intent[carted.visit], rng)
         times = _view_times(visits, views, carted.latest, hesitation, rng)
-        chance = self.decisions.buy_probability(visits, carted, rng)
-        carts = _carts(visits, carted, times[carted.latest] + hesitation, chance)
+        cart_times = times[carted.latest] + hesitation
+        rivals = _rivals(carted.visit, shop.category[carted.product], cart_times)
+        chance = self.decisions.buy_probability(visits, carted, rivals, rng)
+        carts = _carts(visits, carted, cart_times, chance)
         sales = _carts(visits, quick, times[quick.latest] + _QUICK_SECONDS, np.ones(len(quick)))
         parts = [
             _view_events(visits, views, times, rng),
@@ -105,17 +107,27 @@ def _carts(visits: Visits, carted: Pairs, time: Ints, chance: Floats) -> Carts:
     return Carts(time, carted.product, person, session, chance)
 
 
+def _rivals(visit: Ints, category: Ints, time: Ints) -> Ints:
+    """How many products of the same category the same visit carted before."""
+    order = np.lexsort((time, category, visit))
+    begins = (np.diff(visit[order], prepend=-1) != 0) | (np.diff(category[order], prepend=-1) != 0)
+    place = np.arange(len(order))
+    rivals = np.empty(len(order), np.int64)
+    rivals[order] = place - np.maximum.accumulate(np.where(begins, place, 0))
+    return rivals
+
+
 def _hesitations(intent: Floats, rng: np.random.Generator) -> Ints:
-    median = published.VIEW_TO_CART_MEDIAN_SECONDS * np.exp(0.4 - 0.5 * intent)
-    return seconds(median, 1.1, rng)
+    median = published.VIEW_TO_CART_MEDIAN_SECONDS * np.exp(-0.1 - 0.7 * intent)
+    return seconds(median, 0.6, rng)
 
 
 def _view_times(
     visits: Visits, views: Views, place: Ints, hesitation: Ints, rng: np.random.Generator
 ) -> Ints:
-    median = MEDIAN_LOOK_SECONDS * np.exp(0.6 * visits.intent)
+    median = MEDIAN_LOOK_SECONDS * np.exp(0.5 * visits.intent)
     median = np.where(visits.robot, ROBOT_LOOK_SECONDS, median)[views.visit]
-    gaps = seconds(median, 1.2, rng)
+    gaps = seconds(median, 0.8, rng)
     np.add.at(gaps, place, hesitation)
     passed = np.cumsum(gaps) - gaps
     opening = visits.views.cumsum() - visits.views

@@ -5,22 +5,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from cartwise.data.simulator import published
-from cartwise.data.simulator.catalogue import VIEW_SKEW
 from cartwise.data.simulator.people import FAVOURITES, SHORTLIST_SIZE, People
 from cartwise.data.simulator.randomness import Flags, Floats, Ints, logistic
 from cartwise.data.simulator.shop import Shop
-from cartwise.events import SECONDS_PER_DAY
+from cartwise.events import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 COMES_BACK_SHARE = 0.28
-"""Share of visits that follow an earlier one of the same person by an hour or two."""
+"""Share of visits that follow an earlier one of the same person by some hours."""
 
-MEAN_PAUSE_SECONDS = 5400
-ROBOT_SHARE = 4e-5
+MEAN_PAUSE_SECONDS = 4 * SECONDS_PER_HOUR
+REMEMBERED_SECONDS = 16 * SECONDS_PER_HOUR
+MOST_REMEMBERED = 50_000
+ROBOT_SHARE = 1.5e-5
 LONGEST_VISIT = 250
 
 _NEED_SHARE, _FAVOURITE_SHARE = 0.5, 0.2
 _SHORTLIST_SHARE = 0.4
-_WANDERS = 0.06
+_WANDERS = 0.1
 _LOOKS_BACK = 0.12
 
 
@@ -83,18 +84,54 @@ class Pairs:
         return Pairs(*columns, self.order)
 
 
+@dataclass(frozen=True)
+class Recent:
+    """A sample of the visits of the last hours, in order of their start."""
+
+    start: Ints
+    person: Ints
+
+    def before(self, times: Floats) -> tuple[Ints, Flags]:
+        """Who came last before each of these times, and whether anybody did."""
+        place = np.searchsorted(self.start, times) - 1
+        return self.person[place], place >= 0
+
+    def followed_by(self, start: Ints, person: Ints) -> "Recent":
+        """With these later visits, and nothing forgotten."""
+        return Recent(np.append(self.start, start), np.append(self.person, person))
+
+    def thinned(self) -> "Recent":
+        """Without what is long ago, and of bounded size: every other visit goes if need be."""
+        since = np.searchsorted(self.start, self.start.max(initial=0) - REMEMBERED_SECONDS)
+        kept = slice(int(since), None, 1 + (len(self.start) - since) // MOST_REMEMBERED)
+        return Recent(self.start[kept], self.person[kept])
+
+
+def nobody() -> Recent:
+    """Before the first visit."""
+    return Recent(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
 def arrive(
-    people: People, starts: Ints, known: int, first_number: int, rng: np.random.Generator
+    people: People,
+    starts: Ints,
+    known: int,
+    first_number: int,
+    recent: Recent,
+    rng: np.random.Generator,
 ) -> tuple[Visits, int]:
     """Visits at these sorted times, and how many people are known after them."""
     count = len(starts)
     person, known = people.visitors(known, count, rng)
-    earlier = np.searchsorted(starts, starts - rng.exponential(MEAN_PAUSE_SECONDS, count))
-    again = rng.random(count) < COMES_BACK_SHARE
-    person = np.where(again, person[earlier.clip(0, max(count - 1, 0))], person)
+    last, any_before = recent.followed_by(starts, person).before(
+        starts - rng.exponential(MEAN_PAUSE_SECONDS, count)
+    )
+    again = any_before & (rng.random(count) < COMES_BACK_SHARE)
+    person = np.where(again, last, person)
     robot = rng.random(count) < ROBOT_SHARE
     views = np.where(robot, rng.integers(300, 1500, count), _view_counts(count, rng))
-    intent = 0.93 * rng.standard_normal(count) + 0.37 * (np.log(views) - 0.85)
+    intent = 0.65 * rng.standard_normal(count) + 0.37 * (np.log(views) - 0.85)
+    intent += 0.65 * people.urgency(person, starts // SECONDS_PER_DAY)
     number = first_number + np.arange(count)
     return Visits(number, starts, person, intent, views, robot), known
 
@@ -159,7 +196,7 @@ def _categories(
 
 
 def _is_fresh(intent: Floats, category: Ints, opens: Flags, rng: np.random.Generator) -> Flags:
-    again = rng.random(len(intent)) < logistic(-0.8 + 1.3 * intent)
+    again = rng.random(len(intent)) < logistic(-1.0 + 0.8 * intent)
     fresh: Flags = opens | ~again | (np.diff(category, prepend=-1) != 0)
     return fresh
 
@@ -180,14 +217,9 @@ def _products(
     other = np.where(
         listed, people.shortlist(person, category, place + SHORTLIST_SIZE), rng.random(len(visit))
     )
-    first, second = _product_at(shop, category, one), _product_at(shop, category, other)
+    first, second = shop.product_at(category, one), shop.product_at(category, other)
     better = _liking(shop, people, person, first) + rng.gumbel(0, 0.7, len(visit)) * ~listed
     return np.where(better >= _liking(shop, people, person, second), first, second)
-
-
-def _product_at(shop: Shop, category: Ints, share: Floats) -> Ints:
-    rank = (shop.product_count[category] * share**VIEW_SKEW).astype(np.int64)
-    return shop.first_product[category] + rank
 
 
 def _liking(shop: Shop, people: People, person: Ints, product: Ints) -> Floats:

@@ -14,7 +14,7 @@ from cartwise.data.simulator.ledger import Ledger
 from cartwise.data.simulator.people import People
 from cartwise.data.simulator.randomness import Floats, Ints, Trait, normal
 from cartwise.data.simulator.timeline import Timeline
-from cartwise.data.simulator.visits import arrive
+from cartwise.data.simulator.visits import arrive, nobody
 from cartwise.events import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 VISITS_PER_SLICE = 40_000
@@ -52,6 +52,7 @@ class World:
         self._timeline = Timeline(Decisions(self.shop, people), removals, Ledger())
         self._known_people = int(2 * people.memory)
         self._visits = 0
+        self._recent = nobody()
         self._pending = no_events()
 
     def slices(self) -> Iterator[Slice]:
@@ -70,8 +71,9 @@ class World:
 
     def _pass_time(self, starts: Ints, rng: np.random.Generator) -> None:
         visits, self._known_people = arrive(
-            self._people, starts, self._known_people, self._visits, rng
+            self._people, starts, self._known_people, self._visits, self._recent, rng
         )
+        self._recent = self._recent.followed_by(visits.start, visits.person).thinned()
         self._visits += len(visits)
         events = self._timeline.events(visits, rng)
         self._pending = Events.together([self._pending, _with_copies(events, rng)])
