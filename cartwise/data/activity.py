@@ -12,6 +12,7 @@ from cartwise.events import SECONDS_PER_DAY
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 SECONDS_PER_WEEK: Final = 7 * SECONDS_PER_DAY
 COUNTED: Final = {

@@ -49,8 +49,9 @@ def _fullest(per_view: Floats) -> slice | None:
 
 def _cautious(ratio: Floats, carts: Floats, reference: slice) -> float:
     """The usual ratio of the reference, less what its best days may owe to luck."""
+    known = ratio[reference][np.isfinite(ratio[reference])]
     luck = 4 / np.sqrt(max(1.0, carts[reference].sum()))
-    return float(np.median(ratio[reference]) * max(0.0, 1 - luck))
+    return float(np.median(known)) * max(0.0, 1 - luck) if len(known) else 0.0
 
 
 def _is_step(per_view: Floats, first: int, past: int) -> bool:

@@ -17,14 +17,14 @@ Hours without enough neighbours get no verdict: short logs, far-apart samples, a
 Weeks in which only part of the carts was recorded are another matter: see ``cart_regimes``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from cartwise.data.activity import COUNTED, Activity
+from cartwise.data.activity import COUNTED, Activity, Flags, Floats
 from cartwise.data.cart_regimes import incomplete_carts
 from cartwise.data.expectation import from_exposure, from_rhythm
 from cartwise.data.losses import Loss, losses
@@ -37,6 +37,7 @@ HONEST_SHARE_OF_EVENTS: Final = 0.4
 """The same for all events together: on holidays traffic falls further than conversion."""
 LOST_SHARE: Final = 0.25
 """An outage leaves this part of the honest share, or less."""
+LOOKS: Final = 4
 
 
 def hourly_counts(events_dir: Path) -> pl.DataFrame:
@@ -89,16 +90,21 @@ def _span(activity: Activity, kind: Kind, loss: Loss) -> Span:
 
 
 def _lost_events(activity: Activity) -> list[Loss]:
-    expected = from_rhythm(activity, activity.events)
-    honest = HONEST_SHARE_OF_EVENTS
-    return losses(activity.events, [expected], honest, honest * LOST_SHARE)
+    def expected(trusted: Flags) -> list[Floats]:
+        return [from_rhythm(activity, activity.events, trusted)]
+
+    return _settled(activity.events, expected, HONEST_SHARE_OF_EVENTS)
 
 
 def _lost_carts(activity: Activity) -> list[Loss]:
     """Hours without carts, and weeks with too few; where they meet, the weeks."""
-    carts = activity.carts
-    expected = [from_exposure(activity, carts, activity.views), from_rhythm(activity, carts)]
-    hours = losses(carts, expected, HONEST_SHARE, HONEST_SHARE * LOST_SHARE)
+    carts, views = activity.carts, activity.views
+
+    def expected(trusted: Flags) -> list[Floats]:
+        from_views = from_exposure(activity, carts, views, trusted)
+        return [from_views, from_rhythm(activity, carts, trusted)]
+
+    hours = _settled(carts, expected, HONEST_SHARE)
     weeks = [_in_steps(activity, loss) for loss in incomplete_carts(activity)]
     return weeks + [loss for loss in hours if not any(_meet(loss, other) for other in weeks)]
 
@@ -114,9 +120,38 @@ def _meet(one: Loss, other: Loss) -> bool:
 
 def _lost_purchases(activity: Activity, lost_carts: Iterable[Loss]) -> list[Loss]:
     purchases = activity.purchases
-    from_views = from_exposure(activity, purchases, activity.views)
-    from_carts = from_exposure(activity, purchases, activity.carts)
-    for lost in lost_carts:  # Carts that were not recorded let no purchases be expected.
-        from_carts[lost.first : lost.past] = np.nan
-    expected = [from_views, from_carts, from_rhythm(activity, purchases)]
-    return losses(purchases, expected, HONEST_SHARE, HONEST_SHARE * LOST_SHARE)
+    carts_known = _outside(lost_carts, len(purchases))
+
+    def expected(trusted: Flags) -> list[Floats]:
+        from_carts = from_exposure(activity, purchases, activity.carts, trusted)
+        return [
+            from_exposure(activity, purchases, activity.views, trusted),
+            np.where(carts_known, from_carts, np.nan),
+            from_rhythm(activity, purchases, trusted),
+        ]
+
+    return _settled(purchases, expected, HONEST_SHARE)
+
+
+def _settled(
+    counts: Floats, expected: Callable[[Flags], list[Floats]], honest: float
+) -> list[Loss]:
+    """Losses against what the hours outside of them let expect.
+
+    A long outage pulls down what is expected of its own hours, so a second look sees more of it.
+    """
+    found: list[Loss] = []
+    for _ in range(LOOKS):
+        before = found
+        trusted = _outside(before, len(counts))
+        found = losses(counts, expected(trusted), honest, honest * LOST_SHARE)
+        if found == before:
+            break
+    return found
+
+
+def _outside(lost: Iterable[Loss], steps: int) -> Flags:
+    outside = np.ones(steps, dtype=np.bool_)
+    for loss in lost:
+        outside[loss.first : loss.past] = False
+    return outside

@@ -164,9 +164,12 @@ def _refuse_unknown(table: Mapping[str, Any], known: Sequence[str], where: str) 
 
 def _time(entry: Mapping[str, Any], name: str, where: str) -> datetime:
     value = entry.get(name)
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise InputError(f"{where}: {name} must be a time with its zone: 2019-11-15T00:00:00Z")
-    return value.astimezone(UTC)
+    try:
+        if isinstance(value, datetime) and value.tzinfo:
+            return value.astimezone(UTC)
+    except OverflowError:  # In UTC it would lie before the year 1 or after the year 9999.
+        pass
+    raise InputError(f"{where}: {name} must be a time with its zone: 2019-11-15T00:00:00Z")
 
 
 def _choice(
