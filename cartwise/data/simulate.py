@@ -6,26 +6,30 @@ keeps the probability with which the simulator drew each cart's purchase. The ar
 curve of that probability is the ceiling that no model exceeds but by luck.
 """
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
+from cartwise.data.disk import writable
+from cartwise.data.publication import commit, locked, ready, recover, staging
 from cartwise.data.simulator.eventlog import PURCHASE, Events
 from cartwise.data.simulator.randomness import Flags
 from cartwise.data.simulator.world import World
 from cartwise.data.simulator.writing import FORMATS, Format, LogWriter
 from cartwise.errors import InputError, OutputError
-from cartwise.events import EVENT_TYPES, SECONDS_PER_HOUR
+from cartwise.events import EVENT_TYPES, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from cartwise.progress import Progress, Silent
 
 FIRST_DAY = date(2019, 11, 8)
+"""From this day on the public log records carts completely."""
 
-_STAGING = ".partial"
+EARLIEST_DAY = date(1970, 1, 1)
+MOST_DAYS = 3660
+LARGEST_SEED = 2**62
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,20 @@ class Outage:
     """A time without a zone is UTC."""
     hours: int
 
+    @property
+    def first_second(self) -> int:
+        """Seconds since the epoch."""
+        return int(self.start.replace(tzinfo=self.start.tzinfo or UTC).timestamp())
+
+    @property
+    def seconds(self) -> int:
+        """How long it lasts."""
+        return self.hours * SECONDS_PER_HOUR
+
     def covers(self, events: Events) -> Flags:
         """Which events the log misses."""
-        first = int(self.start.replace(tzinfo=self.start.tzinfo or UTC).timestamp())
-        inside = (events.time >= first) & (events.time < first + self.hours * SECONDS_PER_HOUR)
-        lost: Flags = inside & (events.kind == PURCHASE)
+        since = events.time - self.first_second
+        lost: Flags = (since >= 0) & (since < self.seconds) & (events.kind == PURCHASE)
         return lost
 
 
@@ -70,7 +83,7 @@ def simulate(  # noqa: PLR0913 - every one is an option of the command line
 ) -> SimulationReport:
     """Write ``out/events-YYYY-MM-DD.<file_format>`` for every day, and ``out/truth.parquet``.
 
-    The same arguments give the same bytes. ``sessions`` is for all days together; about 1 % come
+    The same arguments give the same bytes. ``sessions`` is for all days together; about 2 % come
     on top in which somebody returns to a cart. ``removals`` is the share of the carts not bought
     in their session that is removed again (the public log records none). Nothing appears in
     ``out`` before everything is written.
@@ -82,11 +95,15 @@ def simulate(  # noqa: PLR0913 - every one is an option of the command line
     Raises InputError for arguments out of range, and OutputError where ``out`` holds anything
     or cannot be written.
     """
-    _check(sessions, days, removals, file_format)
-    with _staging(out) as folder:
-        world = World(seed, start, sessions, days, removals)
-        with LogWriter(world.shop, folder, file_format) as writer:
-            return _record(world, writer, outage, sessions, progress or Silent())
+    _check(sessions, days, seed, removals, file_format)
+    _check_span(start, days, outage)
+    world = World(seed, start, sessions, days, removals)
+    with (
+        writable(out),
+        _published(out) as folder,
+        LogWriter(world.shop, folder, file_format) as writer,
+    ):
+        return _record(world, writer, outage, sessions, progress or Silent())
 
 
 def _record(
@@ -107,42 +124,50 @@ def _record(
     return SimulationReport(int(counts.sum()), carts, by_type, unrecorded)
 
 
-def _check(sessions: int, days: int, removals: float, file_format: str) -> None:
+def _check(sessions: int, days: int, seed: int, removals: float, file_format: str) -> None:
     if sessions < 1:
         raise InputError(f"cannot simulate {sessions} sessions: ask for at least one")
-    if days < 1:
-        raise InputError(f"cannot simulate {days} days: ask for at least one")
+    if not 1 <= days <= MOST_DAYS:
+        raise InputError(f"cannot simulate {days} days: ask for 1 to {MOST_DAYS}")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f"the seed is {seed}: it must lie between 0 and 2^62")
     if not 0.0 <= removals <= 1.0:
         raise InputError(f"the share of removals is {removals}: it must lie between 0 and 1")
     if file_format not in FORMATS:
         raise InputError(f"cannot write '{file_format}': choose one of {', '.join(FORMATS)}")
 
 
-@contextmanager
-def _staging(out: Path) -> Iterator[Path]:
-    """A folder inside ``out`` whose files move there once all are written."""
-    folder = out / _STAGING
-    try:
-        _make_room(out)
-        folder.mkdir(parents=True)
-        yield folder
-        for file in sorted(folder.iterdir()):
-            file.rename(out / file.name)
-    except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(f"cannot write the simulated log to '{out}': {reason}") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _make_room(out: Path) -> None:
-    if not out.exists():
+def _check_span(start: date, days: int, outage: Outage | None) -> None:
+    if not EARLIEST_DAY <= start <= date.max - timedelta(MOST_DAYS):
+        raise InputError(f"cannot begin on {start}: choose a day between 1970 and 9989")
+    if outage is None:
         return
-    if not out.is_dir():
+    if outage.hours < 1:
+        raise InputError(f"an outage of {outage.hours} hours is none: ask for at least one hour")
+    since = outage.first_second - (start - EARLIEST_DAY).days * SECONDS_PER_DAY
+    if not -outage.seconds < since < days * SECONDS_PER_DAY:
+        raise InputError(
+            f"the outage of {outage.hours} hours from {outage.start} lies outside the "
+            f"{days} simulated days from {start}: move one of the two"
+        )
+
+
+@contextmanager
+def _published(out: Path) -> Iterator[Path]:
+    """A folder whose files appear in ``out`` together, once all are written."""
+    if out.exists() and not out.is_dir():
         raise OutputError(f"'{out}' is a file: name a new or empty folder for the simulated log")
-    foreign = sorted(file.name for file in out.iterdir() if file.name != _STAGING)
+    with locked(out):
+        recover(out)
+        _refuse_foreign(out)
+        with staging(out) as folder:
+            yield ready(folder)
+            commit(out, {}, [])
+
+
+def _refuse_foreign(out: Path) -> None:
+    foreign = sorted(file.name for file in out.iterdir())
     if foreign:
         raise OutputError(
             f"'{out}' is not empty (it holds '{foreign[0]}'): name a new or empty folder"
         )
-    shutil.rmtree(out / _STAGING, ignore_errors=True)
