@@ -15,11 +15,12 @@ from cartwise.model import bundle as layout
 from cartwise.model.baselines import Baselines
 from cartwise.model.bundle import Bundle, as_json, write_bundle
 from cartwise.model.card import model_card
-from cartwise.model.drawing import standalone
 from cartwise.model.examples import Manifest, TrainingSet
 from cartwise.model.explanation import explain
 from cartwise.model.findings import Finesse, measure
-from cartwise.model.report import Evidence, draw_plots, render_report
+from cartwise.model.report.drawing import standalone
+from cartwise.model.report.page import render_report
+from cartwise.model.report.plots import Evidence, draw_plots
 from cartwise.model.scored import score_test, true_probabilities
 from cartwise.model.slices import Slice
 from cartwise.progress import Progress, Silent

@@ -28,6 +28,8 @@ VALUE_CARTS: Final = 1000
 
 _CHANCE: Final = 0.5
 _THRESHOLDS: Final = 100
+_CARTS_PER_BIN: Final = 20
+_FEWEST_BINS: Final = 4
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ def _told(value: float) -> float | None:
 def measure(scored: ScoredCarts, policy: Policy, finesse: Finesse, truth: Array | None) -> Findings:
     """Measure everything; ``truth`` are the true probabilities (n,), NaN where not known."""
     rankings = _rankings(scored)
-    bins = Bins.equal_mass(scored.probability, scored.bought, finesse.bins)
+    affordable = max(_FEWEST_BINS, len(scored.users) // _CARTS_PER_BIN)
+    bins = Bins.equal_mass(scored.probability, scored.bought, min(finesse.bins, affordable))
     thresholds = np.linspace(0.0, 1.0, _THRESHOLDS + 1)
     panels: list[Callable[[Array], Panel]] = [
         _quality(scored, rankings["model"], bins),

@@ -51,7 +51,7 @@ class ScoredCarts:
 
     @property
     def price(self) -> Array:
-        return self.carts["price"].to_numpy()
+        return self.carts["price"].fill_null(0.0).to_numpy()
 
     @property
     def users(self) -> NDArray[Any]:

@@ -25,6 +25,8 @@ FEATURES: Final = ("user_events_before", "product_events_before", "session_depth
 _LARGEST_CATEGORIES: Final = 8
 _HOURS_PER_BAND: Final = 4
 _DEPTHS: Final = (1, 3, 10)
+_HALF_AN_EVENT: Final = 0.5
+_SESSION_DECAY: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,12 @@ def _dimensions(carts: pl.DataFrame) -> Mapping[str, pl.Expr]:
     dimensions = {
         "category": _category(carts),
         "price": _price_band(carts),
-        "user": _known("user_events_before", "user"),
-        "product": _known("product_events_before", "product"),
+        # The session's own events weigh less at its short half-life than among the user's.
+        "user": _history(
+            pl.col("user_events_before") - _SESSION_DECAY * pl.col("session_depth"), "user"
+        ),
+        # The cart itself is one of the product's events.
+        "product": _history(pl.col("product_events_before") - 1.0, "product"),
         "hour (UTC)": _hour_band(),
         "session depth": _depth_band(),
     }
@@ -130,9 +136,11 @@ def _hour_band() -> pl.Expr:
     )
 
 
-def _known(feature: str, entity: str) -> pl.Expr:
+def _history(events_before: pl.Expr, entity: str) -> pl.Expr:
+    """Whether there was about one event before; half of one may be what decay left unequal."""
+    before = events_before.fill_nan(0.0).fill_null(0.0)
     return (
-        pl.when(pl.col(feature).fill_nan(0.0).fill_null(0.0) > 0)
+        pl.when(before > _HALF_AN_EVENT)
         .then(pl.lit(f"known {entity}"))
         .otherwise(pl.lit(f"new {entity}"))
     )

@@ -78,7 +78,8 @@ def _ceiling(metrics: Mapping[str, Any]) -> str:
         return ""
     return (
         f"The true probabilities reach AUC {with_interval(metrics, 'ceiling_auc')}: "
-        f"the model gets {metrics['ceiling_share'] * 100:.0f} % of what can be had beyond chance."
+        f"of what they have beyond chance, the model gets a share of "
+        f"{with_interval(metrics, 'ceiling_share', 2)}."
     )
 
 

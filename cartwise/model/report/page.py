@@ -1,116 +1,16 @@
 """The report: one HTML file with everything in it, no scripts, no network, light and dark."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any, Final
 
-from cartwise.model import figures
 from cartwise.model.card import duration, policy_sentence
-from cartwise.model.drawing import theme_css
 from cartwise.model.examples import Manifest
-from cartwise.model.explanation import Contributions
-from cartwise.model.findings import Findings
-from cartwise.model.policy import Policy
-from cartwise.model.scored import ScoredCarts
+from cartwise.model.report.drawing import theme_css
+from cartwise.model.report.plots import PLOTS, Evidence
 from cartwise.model.slices import Slice
 from cartwise.model.summary import few_carts, sentences, with_interval
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """All that the report shows."""
-
-    manifest: Manifest
-    metrics: Mapping[str, Any]
-    findings: Findings
-    contributions: Contributions
-    scored: ScoredCarts
-    policy: Policy
-
-    @property
-    def both_classes(self) -> bool:
-        """Whether the test carts can be ranked at all."""
-        return self.metrics["auc"] is not None
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A plot with what it shows in words, and how it is drawn."""
-
-    title: str
-    caption: str
-    draw: Callable[[Evidence], str]
-    needs_both_classes: bool = False
-
-
-PLOTS: Final[Mapping[str, Plot]] = {
-    "roc": Plot(
-        "Bought against abandoned",
-        "The more a curve bends to the upper left, the better it tells bought carts from "
-        "abandoned ones. The diagonal is chance.",
-        lambda evidence: figures.draw_roc(evidence.findings.gains),
-        needs_both_classes=True,
-    ),
-    "rivals": Plot(
-        "Against simpler ways",
-        "Bars are 95 % intervals, the shade is the model's: what it does not touch is clearly "
-        "better or worse. AUC is better to the right, log loss to the left.",
-        lambda evidence: figures.draw_rivals(evidence.findings.estimates),
-        needs_both_classes=True,
-    ),
-    "precision-recall": Plot(
-        "Finding bought carts",
-        "To find more of the bought carts, more abandoned ones have to be taken along.",
-        lambda evidence: figures.draw_precision_recall(evidence.findings.gains),
-        needs_both_classes=True,
-    ),
-    "gain": Plot(
-        "Gain and lift",
-        "How many of all bought carts are among the first carts of the list. The numbers on the "
-        "curve are the lift over a random list.",
-        lambda evidence: figures.draw_gain(evidence.findings.gains),
-        needs_both_classes=True,
-    ),
-    "reliability": Plot(
-        "Said and done",
-        "Of carts said to be bought in 3 of 10 cases, 3 of 10 should be bought: then the dots "
-        "lie on the dashed line. Every dot stands for as many carts as any other.",
-        lambda evidence: figures.draw_reliability(evidence.findings.reliability),
-    ),
-    "probabilities": Plot(
-        "Where the probabilities lie",
-        "The further apart the two hills, the more the model knows.",
-        lambda evidence: figures.draw_probabilities(
-            evidence.scored.probability, evidence.scored.bought
-        ),
-    ),
-    "value": Plot(
-        "What a threshold is worth",
-        "Money per 1,000 test carts by what really happened to them, with its 95 % interval. "
-        "At the left everybody is nudged, at the right nobody.",
-        lambda evidence: figures.draw_value(evidence.findings.value, evidence.metrics),
-    ),
-    "slices": Plot(
-        "By kind of cart",
-        "Bars are 95 % intervals. A tick away from its dot is a kind of cart for which the "
-        "probabilities are off.",
-        lambda evidence: figures.draw_slices(evidence.findings.slices),
-    ),
-    "contributions": Plot(
-        "What moves a probability",
-        "A dot is a cart: to the right the feature speaks for buying, to the left against it. "
-        "Blue is a low value of the feature, red a high one, gray a missing one.",
-        lambda evidence: figures.draw_contributions(evidence.contributions),
-    ),
-    "days": Plot(
-        "Day by day",
-        "Carts whose horizon touches a shaded span, or the end of the log, are censored: nobody "
-        "knows whether they were bought.",
-        lambda evidence: figures.draw_days(evidence.manifest),
-    ),
-}
 
 _SECTIONS: Final[Mapping[str, Sequence[str]]] = {
     "How well it ranks": ("roc", "rivals", "gain", "precision-recall"),
@@ -121,20 +21,11 @@ _SECTIONS: Final[Mapping[str, Sequence[str]]] = {
 }
 
 
-def draw_plots(evidence: Evidence) -> dict[str, str]:
-    """Every plot that can be drawn, as SVG elements for the report's page, by name."""
-    return {
-        name: plot.draw(evidence)
-        for name, plot in PLOTS.items()
-        if evidence.both_classes or not plot.needs_both_classes
-    }
-
-
 def render_report(evidence: Evidence, plots: Mapping[str, str]) -> str:
     """The whole page, the same bytes for the same evidence."""
-    style = theme_css(":root") + files("cartwise.model").joinpath("report.css").read_text()
+    style = theme_css(":root") + files("cartwise.model.report").joinpath("page.css").read_text()
     extras = {
-        "What a decision is worth": _policy_card(evidence.policy),
+        "What a decision is worth": _policy_card(evidence),
         "The data": _data_card(evidence.manifest),
     }
     sections = [
@@ -175,8 +66,8 @@ def _head(evidence: Evidence) -> str:
     return (
         "<p class=eyebrow>Cartwise model report</p><h1>Will a carted product be bought?</h1>"
         f"<p class=lead>Within {duration(manifest.horizon_seconds)} of the cart, by the same "
-        f"user. Measured on {metrics['carts_test']:,} carts of {metrics['users_test']:,} users "
-        f"that the model has not seen, all later than those it learned from.</p>{banner}"
+        f"user. Measured on {metrics['carts_test']:,} carts (of {metrics['users_test']:,} users), "
+        f"all later than those that the model learned from.</p>{banner}"
         f"<div class=tiles>{_tiles(metrics)}</div><div class=card><ul>{items}</ul></div>"
     )
 
@@ -199,8 +90,19 @@ def _tile(title: str, metrics: Mapping[str, Any], name: str, digits: int) -> str
     return f"<div class=tile><span>{title}</span><b>{value}</b><span>{interval[:-1]}</span></div>"
 
 
-def _policy_card(policy: Policy) -> str:
-    return f"<div class=card><h3>The policy</h3><p>{escape(policy_sentence(policy))}</p></div>"
+def _policy_card(evidence: Evidence) -> str:
+    worth = [
+        (title, with_interval(evidence.metrics, name, 0))
+        for title, name in (
+            ("nudge by the policy", "expected_value"),
+            ("nudge everybody", "expected_value_everyone"),
+        )
+    ]
+    table = _table(("per 1,000 carts", "worth (95 % interval)"), [*worth, ("nudge nobody", "0")])
+    return (
+        f"<div class=card><h3>The policy</h3><p>{escape(policy_sentence(evidence.policy))}</p>"
+        f"{table}</div>"
+    )
 
 
 def _data_card(manifest: Manifest) -> str:
@@ -210,7 +112,7 @@ def _data_card(manifest: Manifest) -> str:
     ]
     counts = [(name.replace("_", " "), f"{count:,}") for name, count in manifest.counts.items()]
     spans = [
-        (span.start[:16], span.end[:16], f"{span.kind}: {span.reason}")
+        (_minute(span.start), _minute(span.end), f"{span.kind}: {span.reason}")
         for span in manifest.censored_spans
     ]
     censored = _table(("censored from", "to", "why"), spans) if spans else ""
@@ -221,6 +123,11 @@ def _data_card(manifest: Manifest) -> str:
         + _table(("kind", "carts"), counts)
         + f"{censored}</div>"
     )
+
+
+def _minute(time: str) -> str:
+    """An ISO time as people write it, to the minute."""
+    return time[:16].replace("T", " ")
 
 
 def _tables(evidence: Evidence) -> str:
@@ -259,7 +166,7 @@ def _foot(evidence: Evidence) -> str:
     return (
         f"<footer><p>Model {metrics['model_version']}: {metrics['rounds']} trees on "
         f"{len(manifest.feature_names)} features, calibration by {metrics['calibration_method']}. "
-        f"Events from {escape(manifest.first_event)} to {escape(manifest.last_event)}; data "
+        f"Events from {_minute(manifest.first_event)} to {_minute(manifest.last_event)}; data "
         f"<code>{escape(manifest.data_version)}</code>, specification "
         f"<code>{escape(manifest.fingerprint)}</code>. Intervals by the bootstrap over users.</p>"
         "</footer>"

@@ -6,13 +6,15 @@ it decides what they mean. Text stays text, so it can be read, searched and enla
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from cartwise.model.summary import baseline_title
 
 WIDTH_INCHES: Final = 4.7
 HEIGHT_INCHES: Final = 3.5
@@ -24,9 +26,22 @@ _NAMES: Final = (
 # No figure uses a color that is almost black, so these can be told from all others.
 _STAND_INS: Final = {name: f"#0000{place:02x}" for place, name in enumerate(_NAMES, start=1)}
 
+BAND: Final = 0.18
+"""Opacity of an interval's area."""
+
 INK, MUTED, GRID, MODEL, WARM, GREEN, PURPLE, GOLD, PINK, GRAY = list(_STAND_INS.values())[:10]
 VALUES: Final = tuple(_STAND_INS.values())[10:]
 """Five colors for a feature's value, from low to high."""
+
+RIVALS: Final[Mapping[str, str]] = {
+    "model": MODEL,
+    "logistic": WARM,
+    "category_rate": GOLD,
+    "product_rate": PURPLE,
+    "user_rate": PINK,
+    "base_rate": GRAY,
+}
+"""The colors of the model and its baselines, the most important first."""
 
 _LIGHT: Final = (
     *("#1b2430", "#5b6878", "#dde3ea", "#2463c8", "#cf5a1f", "#15876a", "#7a4fc4", "#a67c0a"),
@@ -70,6 +85,11 @@ _STYLE: Final[Any] = {
 _SIZE: Final = re.compile(r'(<svg\b[^>]*?) width="[^"]*"([^>]*?) height="[^"]*"')
 _SIZE_REVERSED: Final = re.compile(r'(<svg\b[^>]*?) height="[^"]*"([^>]*?) width="[^"]*"')
 _REFERENCE: Final = re.compile(r'(\bid="|url\(#|href="#)')
+
+
+def rival_title(name: str) -> str:
+    """A line's name in a legend."""
+    return "this model" if name == "model" else baseline_title(name).removeprefix("the ")
 
 
 def theme_css(root: str) -> str:
@@ -116,4 +136,23 @@ def standalone(svg: str) -> str:
 
 def percent(share: float, _position: object = None) -> str:
     """A tick label: a share as a percentage."""
-    return f"{share * 100:.0f} %"
+    return f"{round(share * 100, 2):g} %"
+
+
+def percentages(axes: Axes, x_label: str, y_label: str) -> None:
+    """Let both axes run from 0 to 100 %."""
+    axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel=x_label, ylabel=y_label)
+    axes.xaxis.set_major_formatter(percent)
+    axes.yaxis.set_major_formatter(percent)
+
+
+def legend_above(axes: Axes, *, columns: int, **entries: Any) -> None:
+    """A legend over the axes, where it hides nothing; ``entries`` go to ``Axes.legend``."""
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=columns,
+        borderaxespad=0.2,
+        columnspacing=1.2,
+        **entries,
+    )

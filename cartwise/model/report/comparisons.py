@@ -1,0 +1,94 @@
+"""Plots of estimates beside each other: the model and its baselines, and kinds of carts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from cartwise.model.baselines import NAMES as BASELINES
+from cartwise.model.bootstrap import Estimate
+from cartwise.model.report.drawing import (
+    BAND,
+    INK,
+    MODEL,
+    MUTED,
+    RIVALS,
+    WARM,
+    figure,
+    percent,
+    rival_title,
+    to_svg,
+)
+from cartwise.model.slices import Slice
+
+_ROW_INCHES: Final = 0.185
+
+
+def draw_rivals(estimates: Mapping[str, Estimate]) -> str:
+    """AUC and log loss of the model and every baseline with their intervals, best AUC first."""
+    rivals = sorted(BASELINES, key=lambda name: -estimates[f"baseline_{name}_auc"].value)
+    rows = {"model": "", **{name: f"baseline_{name}_" for name in rivals}}
+    with figure(columns=2, sharey=True) as (drawn, panels):
+        for axes, measure in zip(panels, ("auc", "log_loss"), strict=True):
+            model = estimates[measure]
+            axes.axvspan(model.low, model.high, color=MODEL, alpha=BAND, lw=0)
+            for place, (name, prefix) in enumerate(rows.items()):
+                found = estimates[f"{prefix}{measure}"]
+                _dot(axes, place, found.value, found.low, found.high, RIVALS[name])
+            axes.set_title(measure.replace("auc", "AUC").replace("_", " "), color=INK)
+            axes.grid(visible=False, axis="y")
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+        panels[0].set_yticks(range(len(rows)), [rival_title(name) for name in rows], color=INK)
+        panels[0].set_ylim(len(rows) - 0.5, -0.5)
+        return to_svg(drawn, "rivals")
+
+
+def draw_slices(slices: Sequence[Slice]) -> str:
+    """AUC and share bought with intervals by slice; the tick is the mean prediction."""
+    rows = _rows(slices)
+    with figure(0.9 + _ROW_INCHES * len(rows), 1, 2, sharey=True) as (drawn, [quality, share]):
+        for place, row in enumerate(rows):
+            if isinstance(row, str):
+                quality.text(
+                    -0.02,
+                    place,
+                    row,
+                    weight="bold",
+                    ha="right",
+                    va="center",
+                    transform=quality.get_yaxis_transform(),
+                )
+                continue
+            _dot(quality, place, row.auc.value, row.auc.low, row.auc.high, MODEL)
+            _dot(share, place, row.bought.value, row.bought.low, row.bought.high, WARM)
+            share.plot(row.predicted, place, "|", color=INK, ms=8, mew=1.4)
+        names = ["" if isinstance(row, str) else _slice_name(row) for row in rows]
+        quality.set_yticks(range(len(rows)), names)
+        quality.set_ylim(len(rows) - 0.4, -0.6)
+        quality.axvline(0.5, color=MUTED, lw=0.8)
+        quality.set_title("AUC", color=MODEL)
+        share.set_title("bought, | predicted", color=WARM)
+        share.xaxis.set_major_formatter(percent)
+        for axes in (quality, share):
+            axes.grid(visible=False, axis="y")
+        return to_svg(drawn, "slices")
+
+
+def _rows(slices: Sequence[Slice]) -> list[Slice | str]:
+    """Slices with a heading before each dimension."""
+    rows: list[Slice | str] = []
+    for place, one in enumerate(slices):
+        if place == 0 or slices[place - 1].dimension != one.dimension:
+            rows.append(one.dimension)
+        rows.append(one)
+    return rows
+
+
+def _slice_name(one: Slice) -> str:
+    return f"{one.name.split(': ', 1)[-1]} ({one.carts:,})"
+
+
+def _dot(axes: Axes, place: int, value: float, low: float, high: float, color: str) -> None:
+    axes.plot([low, high], [place, place], color=color, lw=2.2, alpha=0.45)
+    axes.plot(value, place, "o", color=color, ms=4)

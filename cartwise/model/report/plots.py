@@ -1,0 +1,118 @@
+"""Every plot of the report: what it shows in words, and how it is drawn."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cartwise.model.examples import Manifest
+from cartwise.model.explanation import Contributions
+from cartwise.model.findings import Findings
+from cartwise.model.policy import Policy
+from cartwise.model.report.comparisons import draw_rivals, draw_slices
+from cartwise.model.report.days import draw_days
+from cartwise.model.report.probabilities import draw_probabilities, draw_reliability, draw_value
+from cartwise.model.report.ranking import draw_gain, draw_precision_recall, draw_roc
+from cartwise.model.report.reasons import draw_contributions
+from cartwise.model.scored import ScoredCarts
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the report shows."""
+
+    manifest: Manifest
+    metrics: Mapping[str, Any]
+    findings: Findings
+    contributions: Contributions
+    scored: ScoredCarts
+    policy: Policy
+
+    @property
+    def both_classes(self) -> bool:
+        """Whether the test carts can be ranked at all."""
+        return self.metrics["auc"] is not None
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot with what it shows in words, and how it is drawn."""
+
+    title: str
+    caption: str
+    draw: Callable[[Evidence], str]
+    needs_both_classes: bool = False
+
+
+PLOTS: Final[Mapping[str, Plot]] = {
+    "roc": Plot(
+        "Bought against abandoned",
+        "The more a curve bends to the upper left, the better it tells bought carts from "
+        "abandoned ones. The diagonal is chance.",
+        lambda evidence: draw_roc(evidence.findings.gains),
+        needs_both_classes=True,
+    ),
+    "rivals": Plot(
+        "Against simpler ways",
+        "Bars are 95 % intervals, the shade is the model's: what it does not touch is clearly "
+        "better or worse. AUC is better to the right, log loss to the left.",
+        lambda evidence: draw_rivals(evidence.findings.estimates),
+        needs_both_classes=True,
+    ),
+    "precision-recall": Plot(
+        "Finding bought carts",
+        "To find more of the bought carts, more abandoned ones have to be taken along.",
+        lambda evidence: draw_precision_recall(evidence.findings.gains),
+        needs_both_classes=True,
+    ),
+    "gain": Plot(
+        "Gain and lift",
+        "How many of all bought carts are among the first carts of the list. The numbers on the "
+        "curve are the lift over a random list.",
+        lambda evidence: draw_gain(evidence.findings.gains),
+        needs_both_classes=True,
+    ),
+    "reliability": Plot(
+        "Said and done",
+        "Of carts said to be bought in 3 of 10 cases, 3 of 10 should be bought: then the dots "
+        "lie on the dashed line. Every dot stands for as many carts as any other.",
+        lambda evidence: draw_reliability(evidence.findings.reliability),
+    ),
+    "probabilities": Plot(
+        "Where the probabilities lie",
+        "The further apart the two hills, the more the model knows.",
+        lambda evidence: draw_probabilities(evidence.scored.probability, evidence.scored.bought),
+    ),
+    "value": Plot(
+        "What a threshold is worth",
+        "Money per 1,000 test carts by what really happened to them, with its 95 % interval. "
+        "At the left everybody is nudged, at the right nobody.",
+        lambda evidence: draw_value(evidence.findings.value, evidence.metrics),
+    ),
+    "slices": Plot(
+        "By kind of cart",
+        "Bars are 95 % intervals. A tick away from its dot is a kind of cart for which the "
+        "probabilities are off.",
+        lambda evidence: draw_slices(evidence.findings.slices),
+    ),
+    "contributions": Plot(
+        "What moves a probability",
+        "A dot is a cart: to the right the feature speaks for buying, to the left against it. "
+        "Blue is a low value of the feature, red a high one, gray a missing one.",
+        lambda evidence: draw_contributions(evidence.contributions),
+    ),
+    "days": Plot(
+        "Day by day",
+        "Carts whose horizon touches a shaded span, or the end of the log, are censored: nobody "
+        "knows whether they were bought.",
+        lambda evidence: draw_days(evidence.manifest),
+    ),
+}
+
+
+def draw_plots(evidence: Evidence) -> dict[str, str]:
+    """Every plot that can be drawn, as SVG elements for the report's page, by name."""
+    return {
+        name: plot.draw(evidence)
+        for name, plot in PLOTS.items()
+        if evidence.both_classes or not plot.needs_both_classes
+    }

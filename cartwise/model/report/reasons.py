@@ -1,0 +1,60 @@
+"""The plot of what the model looks at: a swarm of contributions for each strong feature."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cartwise.model.explanation import Contributions
+from cartwise.model.report.drawing import GRAY, MUTED, VALUES, figure, to_svg
+
+Array = NDArray[np.float64]
+
+_STRONGEST: Final = 14
+_DOTS: Final = 220
+
+
+def draw_contributions(contributions: Contributions) -> str:
+    """The strongest features: a dot per cart at its contribution, colored by the value."""
+    strongest = contributions.strongest(_STRONGEST)
+    step = -(-len(contributions.values) // _DOTS)
+    with figure(0.6 + 0.42 * max(2, len(strongest))) as (drawn, [axes]):
+        for place, feature in enumerate(strongest):
+            values = contributions.values[::step, feature]
+            colors = _value_colors(contributions.vectors[::step, feature])
+            heights = place + _swarm(values)
+            for color in (GRAY, *VALUES):
+                kept = colors == color
+                axes.plot(values[kept], heights[kept], "o", color=color, ms=2.6, mew=0, alpha=0.8)
+            name = contributions.names[feature]
+            axes.text(0.0, place - 0.36, name, va="center", transform=axes.get_yaxis_transform())
+        axes.set_yticks([])
+        axes.set_ylim(len(strongest) - 0.4, -0.7)
+        axes.axvline(0.0, color=MUTED, lw=0.8)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel("contribution to the log-odds")
+        return to_svg(drawn, "contributions")
+
+
+def _value_colors(values: NDArray[np.float32]) -> NDArray[np.str_]:
+    """A color by the value's place among the others (n,); gray where it is missing."""
+    colors = np.full(len(values), GRAY)
+    present = ~np.isnan(values)
+    shown = values[present]
+    below = np.searchsorted(np.sort(shown), shown, side="left")
+    upto = np.searchsorted(np.sort(shown), shown, side="right")
+    middle = (below + upto) / (2 * max(1, len(shown)))
+    colors[present] = np.array(VALUES)[(middle * len(VALUES)).astype(int).clip(0, len(VALUES) - 1)]
+    return colors
+
+
+def _swarm(values: Array) -> Array:
+    """Offsets (n,) that spread dots where they are dense, within a row of height 1."""
+    spread = max(float(np.ptp(values)), 1e-12)
+    cells = ((values - values.min()) / spread * 60).astype(int)
+    offsets = np.zeros(len(values))
+    for cell in np.unique(cells):
+        members = np.flatnonzero(cells == cell)
+        ladder = np.arange(len(members))
+        offsets[members] = (ladder + 1) // 2 * np.where(ladder % 2, 1.0, -1.0)
+    return offsets * min(0.06, 0.4 / max(1.0, float(np.abs(offsets).max())))
