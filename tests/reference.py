@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cartwise.events import EVENT_TYPES
-from cartwise.features.spec import Entity, LogRatio, Rate, Specification, seconds_of
+from cartwise.features.spec import (
+    LEAST_PRICE_WEIGHT,
+    Entity,
+    LogRatio,
+    Rate,
+    Specification,
+    seconds_of,
+)
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,8 @@ def reference_values(specification: Specification, arrived: Sequence[Event]) -> 
 
 
 def _facts(event: Event) -> dict[str, float]:
-    known = event.price > 0
     return {
-        "price": event.price if known else math.nan,
-        "log_price": math.log(event.price) if known else math.nan,
+        "log_price": math.log(event.price) if event.price > 0 else math.nan,
         "hour": event.time % 86_400 / 3600,
         "weekday": (event.time // 86_400 + 3) % 7,
     }
@@ -82,7 +87,9 @@ def _weight(past: Event, at: int, half_life: str) -> float:
 def _mean_log_price(events: Sequence[Event], at: int, half_life: str) -> float:
     priced = [(math.log(past.price), _weight(past, at, half_life)) for past in events if past.price]
     weight = sum(weight for _, weight in priced)
-    return sum(price * weight for price, weight in priced) / weight if weight else math.nan
+    if weight < LEAST_PRICE_WEIGHT:
+        return math.nan
+    return sum(price * weight for price, weight in priced) / weight
 
 
 def _derived(derived: object, values: dict[str, float]) -> float:

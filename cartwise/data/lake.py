@@ -26,6 +26,32 @@ def day_path(lake: Path, day: date) -> Path:
     return lake / f"event_date={day.isoformat()}" / "events.parquet"
 
 
+def stored_days(lake: Path) -> list[date]:
+    """The days that a lake has events of, in order.
+
+    Raises:
+        InputError: the folder is no lake, or an empty one.
+    """
+    names = (path.parent.name for path in lake.glob("event_date=*/events.parquet"))
+    days = sorted(date.fromisoformat(name.removeprefix("event_date=")) for name in names)
+    if not days:
+        raise InputError(
+            f"{lake} holds no events: run 'cartwise ingest' into it, or check the path"
+        )
+    return days
+
+
+def read_day(lake: Path, day: date) -> pl.DataFrame:
+    """The events of a day in log order.
+
+    Raises:
+        InputError: the file is missing, damaged, or not one of events.
+    """
+    (file,) = stored_file(lake, day)
+    with readable(file):
+        return pl.read_parquet(file, hive_partitioning=False)
+
+
 def stored_file(lake: Path, day: date) -> list[Path]:
     """The file of a day if the lake has one.
 

@@ -1,18 +1,19 @@
 """MurmurHash3 x64 128, compiled (Austin Appleby, public domain; SMHasher ``MurmurHash3.cpp``)."""
 
 import numpy as np
-from numba import njit
+
+from cartwise.features.compiled import compiled
 
 _C1 = np.uint64(0x87C37B91114253D5)
 _C2 = np.uint64(0x4CF5AD432745937F)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _rotate(x, bits):
     return (x << np.uint64(bits)) | (x >> np.uint64(64 - bits))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def mix(x):
     """Finalizer of MurmurHash3: every input bit moves every output bit, and no two inputs meet."""
     x ^= x >> np.uint64(33)
@@ -22,7 +23,7 @@ def mix(x):
     return x ^ (x >> np.uint64(33))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _word(data, start, end):
     word = np.uint64(0)
     for i in range(start, end):
@@ -30,7 +31,7 @@ def _word(data, start, end):
     return word
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _murmur3(data, start, end):
     h1 = np.uint64(0)
     h2 = np.uint64(0)
@@ -53,14 +54,14 @@ def _murmur3(data, start, end):
     return h1, h2
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def hash_all(data, offsets, out):
     """Hash each of the strings ``data[offsets[i]:offsets[i + 1]]`` into a row of ``out``."""
     for i in range(len(out)):
         out[i, 0], out[i, 1] = _murmur3(data, offsets[i], offsets[i + 1])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def mix_in(keys, salt, out):
     """Make a key of a hash and an integer, row by row."""
     for i in range(len(out)):

@@ -13,22 +13,22 @@ Times are whole seconds since the Unix epoch. States are float64 arrays, see
 import math
 
 import numpy as np
-from numba import njit
 
+from cartwise.features.compiled import compiled
 from cartwise.features.layout import CONSTANT, LOG_RATIO, RATE
-from cartwise.features.spec import LANDMARK_SECONDS
+from cartwise.features.spec import LANDMARK_SECONDS, LEAST_PRICE_WEIGHT
 
 NEVER = -np.inf
 """The latest time of an event that has not been: the neutral element of max."""
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def landmark_of(time):
     """Index of the landmark at or before ``time``."""
     return time // LANDMARK_SECONDS
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def weigh(clock, time, sign, powers):
     """``2 ** (sign * (time - L) / h)`` per half-life, for the landmark L at or before ``time``."""
     for i in range(len(powers)):
@@ -39,7 +39,7 @@ def weigh(clock, time, sign, powers):
         powers[i] = math.ldexp(fraction, sign * since)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _shift(power, clock, half_life, landmarks):
     """Move a power of two by whole landmarks; exact, and nearly always by none."""
     if landmarks == 0:
@@ -47,7 +47,7 @@ def _shift(power, clock, half_life, landmarks):
     return math.ldexp(power, landmarks * clock.periods_per_landmark[half_life])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def clear(state, layout, landmark):
     """Make ``state`` the state of an entity without events."""
     state[:] = 0.0
@@ -56,7 +56,7 @@ def clear(state, layout, landmark):
         state[layout.recency[event]] = NEVER
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _rebase(state, layout, clock, landmark):
     landmarks = int(state[0]) - landmark
     for event in range(len(layout.block)):
@@ -72,13 +72,13 @@ def _rebase(state, layout, clock, landmark):
     state[0] = landmark
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def is_current(state, time):
     """Whether a state's landmark is that of ``time``, so that :func:`add` may be called."""
     return landmark_of(time) == int(state[0])
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def add(state, layout, event, time, log_price, powers):
     """:func:`apply` for the common case of an event and a state with the same landmark."""
     block = layout.block[event]
@@ -93,7 +93,7 @@ def add(state, layout, event, time, log_price, powers):
             state[recency + 2 + 2 * i] += weight
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def apply(state, layout, clock, event, time, log_price, powers):
     """Add one event to a state.
 
@@ -109,7 +109,7 @@ def apply(state, layout, clock, event, time, log_price, powers):
     add(state, layout, event, time, log_price, shifted)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def merge(state, layout, clock, delta):
     """Add a state of other events of the same entity to ``state``; ``delta`` may be rebased."""
     if delta[0] > state[0]:
@@ -125,7 +125,7 @@ def merge(state, layout, clock, delta):
             state[i] += delta[i]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def last_event(state, layout):
     """Time of the latest event of a state, ``NEVER`` if it has none."""
     last = NEVER
@@ -134,7 +134,7 @@ def last_event(state, layout):
     return last
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def read(state, layout, clock, time, powers, out):
     """Read a state at ``time``, or at its own last event if that is later.
 
@@ -145,9 +145,8 @@ def read(state, layout, clock, time, powers, out):
     at = max(time, int(last)) if last > NEVER else time
     weigh(clock, at, -1, powers)
     early = int(state[0]) - landmark_of(at)
-    for i in range(len(layout.half_lives)):
-        h = layout.half_lives[i]
-        powers[h] = _shift(powers[h], clock, h, early)
+    for i in range(len(powers)):
+        powers[i] = _shift(powers[i], clock, i, early)
     place = 0
     for event in range(len(layout.block)):
         recency = layout.recency[event]
@@ -161,21 +160,20 @@ def read(state, layout, clock, time, powers, out):
         for i in range(layout.prices[event]):
             total = state[recency + 1 + 2 * i]
             weight = state[recency + 2 + 2 * i]
-            out[place] = total / weight if alive and weight > 0.0 else np.nan
+            weighs = weight * powers[layout.price_half_lives[event, i]] >= LEAST_PRICE_WEIGHT
+            out[place] = total / weight if alive and weighs else np.nan
             place += 1
 
 
-@njit(cache=True, nogil=True)
-def facts(time, log_price, price, out):
+@compiled()
+def facts(time, log_price, out):
     """What the event itself tells, in the order of ``spec.FACTS``."""
-    known = not math.isnan(log_price)
-    out[0] = price if known else np.nan
-    out[1] = log_price
-    out[2] = (time % 86_400) / 3600.0
-    out[3] = (time // 86_400 + 3) % 7
+    out[0] = log_price
+    out[1] = (time % 86_400) / 3600.0
+    out[2] = (time // 86_400 + 3) % 7
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _rate(values, operands, factors):
     hits = values[operands[0]]
     trials = values[operands[1]]
@@ -185,14 +183,14 @@ def _rate(values, operands, factors):
     return counted / ((0.0 if math.isnan(trials) else trials) + strength)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _log_ratio(values, operands, factors):
     over = values[operands[0]] + factors[0]
     under = values[operands[1]] + factors[0]
     return math.log(over / under) if over > 0.0 and under > 0.0 else np.nan
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _sum(values, operands, factors):
     total = 0.0
     for i in range(len(operands)):
@@ -200,7 +198,7 @@ def _sum(values, operands, factors):
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def derive(values, program):
     """Fill the derived values, which are the last ones, from the earlier ones."""
     first = len(values) - len(program.codes)

@@ -5,20 +5,20 @@ its row + 1 in the lower. ``keys`` (rows, 2) holds the keys themselves.
 """
 
 import numpy as np
-from numba import njit
 
 from cartwise.features import kernel
+from cartwise.features.compiled import compiled
 from cartwise.features.hashing import mix
 
 _ROW_MASK = np.uint64(0xFFFFFFFF)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _hash(high, low):
     return mix(high * np.uint64(0x9E3779B97F4A7C15) + mix(low))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _find(high, low, slots, keys):
     """Slot of a key, or the free slot where it belongs, and the key's tag."""
     hashed = _hash(high, low)
@@ -34,7 +34,7 @@ def _find(high, low, slots, keys):
     return slot, tag
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def locate(wanted, known, slots, keys, count, rows):
     """Fill ``rows`` with the row of each key, adding those that are new; the new count of keys."""
     for i in range(len(rows)):
@@ -50,7 +50,7 @@ def locate(wanted, known, slots, keys, count, rows):
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def fill_slots(keys, count, slots):
     """Enter all keys into empty slots."""
     for row in range(count):
@@ -58,14 +58,14 @@ def fill_slots(keys, count, slots):
         slots[slot] = tag | np.uint64(row + 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def clear_rows(states, layout, start, end, landmark):
     """Make the rows the states of entities without events."""
     for row in range(start, end):
         kernel.clear(states[row], layout, landmark)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def keep_living(states, keys, count, layout, time):
     """Move the rows that can still be seen at ``time`` together; how many they are."""
     kept = 0

@@ -139,10 +139,23 @@ def is_sharded(entity: Entity) -> bool:
     return SHARDED_BY in entity.key
 
 
+def sharded_columns(specification: Specification) -> Rows:
+    """Places, among the values, of what the sharded states read."""
+    plan = plan_of(specification)
+    spans = [
+        np.arange(offset, offset + layout.readings)
+        for entity, layout, offset in zip(
+            specification.entities, plan.entities, plan.offsets, strict=True
+        )
+        if is_sharded(entity)
+    ]
+    return np.concatenate(spans)
+
+
 def complete(specification: Specification, carts: pl.DataFrame, values: Values) -> Values:
     """Add facts and derived values to the readings of ``carts``; the model's vectors of them."""
     plan = plan_of(specification)
-    write_facts(_times(carts), _log_prices(carts), carts["price"].to_numpy(), values)
+    write_facts(_times(carts), _log_prices(carts), values)
     derive_all(values, plan.program)
     return values if len(plan.vector) == plan.values else values[:, plan.vector]
 

@@ -18,9 +18,12 @@ LANDMARK_SECONDS = 28 * SECONDS_PER_DAY
 TIME_TO_LIVE_HALF_LIVES = 40
 """A state is forgotten after this many of its longest half-lives: by then it weighs 1e-12."""
 
-FACTS = ("price", "log_price", "hour", "weekday")
-"""What the cart event itself tells: price, its natural logarithm, UTC hour [0, 24) and weekday
-(Monday is 0). A price of zero means unknown, so both price facts are then missing."""
+LEAST_PRICE_WEIGHT = 1e-6
+"""A mean price whose events weigh less together reads as missing: they are about to expire."""
+
+FACTS = ("log_price", "hour", "weekday")
+"""What the cart event itself tells: natural logarithm of the price, UTC hour [0, 24) and weekday
+(Monday is 0). A price of zero means unknown, so its logarithm is missing."""
 
 _UNITS = {"h": SECONDS_PER_HOUR, "d": SECONDS_PER_DAY}
 
@@ -151,7 +154,11 @@ class Specification:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of all that decides a state's layout or a vector's meaning: 16 hex digits."""
-        facts = asdict(self) | {"unused": sorted(self.unused), "landmark": LANDMARK_SECONDS}
+        facts = asdict(self) | {
+            "unused": sorted(self.unused),
+            "landmark": LANDMARK_SECONDS,
+            "least_price_weight": LEAST_PRICE_WEIGHT,
+        }
         kinds = [type(derived).__name__ for derived in self.derived]
         text = json.dumps([facts, kinds, FACTS, EVENT_TYPES], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,13 +1,13 @@
 """The kernel walked over the events of a batch, compiled."""
 
 import numpy as np
-from numba import njit
 
 from cartwise.features import kernel
+from cartwise.features.compiled import compiled
 from cartwise.features.hashing import mix
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def in_shard(users, index, count):
     """Which users belong to part ``index`` of ``count``."""
     mask = np.empty(len(users), dtype=np.bool_)
@@ -16,7 +16,7 @@ def in_shard(users, index, count):
     return mask
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _add_run(states, layout, clock, rows, times, kinds, log_prices, start, end, powers):
     # Nothing in this loop is a call: one that is never taken makes it four times as slow.
     weighed = times[start] - 1
@@ -32,7 +32,7 @@ def _add_run(states, layout, clock, rows, times, kinds, log_prices, start, end, 
     return end
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _apply_all(states, layout, clock, rows, times, kinds, log_prices, start, end, powers):
     while start < end:
         i = _add_run(states, layout, clock, rows, times, kinds, log_prices, start, end, powers)
@@ -42,7 +42,7 @@ def _apply_all(states, layout, clock, rows, times, kinds, log_prices, start, end
         start = i + 1
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def apply_and_read(states, layout, clock, rows, times, kinds, log_prices, places, out):
     """Apply events to one entity's states; read those with a place, each right after its event.
 
@@ -58,14 +58,14 @@ def apply_and_read(states, layout, clock, rows, times, kinds, log_prices, places
     _apply_all(states, layout, clock, rows, times, kinds, log_prices, start, len(rows), powers)
 
 
-@njit(cache=True, nogil=True)
-def write_facts(times, log_prices, prices, values):
+@compiled()
+def write_facts(times, log_prices, values):
     """Fill what the cart events themselves tell."""
     for i in range(len(times)):
-        kernel.facts(times[i], log_prices[i], prices[i], values[i])
+        kernel.facts(times[i], log_prices[i], values[i])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def derive_all(values, program):
     """Fill the derived values of every row."""
     for i in range(len(values)):

@@ -1,0 +1,135 @@
+"""The files of a training set, by fate and day; what did not change is linked, not rewritten."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from cartwise.data.splits import FATES, PARTS, Fates
+from cartwise.errors import InputError
+from cartwise.features.catalogue import SPECIFICATION
+from cartwise.features.replay import Values
+
+INDEX: Final = "files.json"
+LABEL: Final = "label"
+KEYS: Final = (
+    "user_id",
+    "product_id",
+    "user_session",
+    "cart_time",
+    "category_id",
+    "category_code",
+    "brand",
+    "price",
+)
+
+
+class DayOutcome(NamedTuple):
+    """What became of a day's carts, in log order: arrays of shape (carts,)."""
+
+    rows: NDArray[np.int64]
+    bought: NDArray[np.bool_]
+    fates: Fates
+
+    def digest(self, fate: str, history: str) -> str:
+        """Digest of the file with the carts of this fate, given that of the log up to the day."""
+        chosen = self.fates == FATES.index(fate)
+        digest = hashlib.sha256(f"{history} {_has_labels(fate)}".encode())
+        digest.update(self.rows[chosen].tobytes())
+        digest.update(self.bought[chosen].tobytes())
+        return digest.hexdigest()
+
+    def fates_present(self) -> list[str]:
+        """The fates that any cart of the day has."""
+        return [FATES[code] for code in np.unique(self.fates)]
+
+
+def carts_frame(carts: pl.DataFrame, rows: NDArray[np.int64], vectors: Values) -> pl.DataFrame:
+    """A day's carts with their place in the day's events and their vectors."""
+    keys = carts.rename({"event_time": "cart_time"}).select(KEYS)
+    features = pl.DataFrame(vectors, schema=list(SPECIFICATION.vector), orient="row")
+    row = pl.Series("row", rows, dtype=pl.UInt32)
+    return pl.concat([row.to_frame(), keys, features], how="horizontal")
+
+
+def day_file(fate: str, day: date) -> str:
+    """Path, within a training set, of the carts of a day that have this fate."""
+    return f"{fate if fate in PARTS else f'left_out/{fate}'}/{day.isoformat()}.parquet"
+
+
+def read_carts(training: Path, day: date) -> pl.DataFrame:
+    """All carts of a day in log order, whatever became of them, without labels.
+
+    Raises:
+        InputError: a file is damaged.
+    """
+    files = [training / day_file(fate, day) for fate in FATES]
+    try:
+        frames = [pl.read_parquet(file) for file in files if file.exists()]
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(
+            f"'{training}' is damaged ({error}): delete it and build it anew"
+        ) from error
+    return pl.concat(frames).sort("row").drop(LABEL)
+
+
+class DayFiles:
+    """Writes the files of a training set into ``fresh``, with those of ``before`` at hand."""
+
+    def __init__(self, fresh: Path, before: Path) -> None:
+        self._fresh = fresh
+        self._before = before
+        self._known = {digest: path for path, digest in _read_index(before).items()}
+        self._index: dict[str, str] = {}
+
+    def has_all(self, outcome: DayOutcome, history: str) -> bool:
+        """Whether every file of a day is there already."""
+        return all(outcome.digest(f, history) in self._known for f in outcome.fates_present())
+
+    def link(self, day: date, outcome: DayOutcome, history: str) -> None:
+        """Take the files of a day from the training set before."""
+        for path, digest, _ in self._places(day, outcome, history):
+            os.link(self._before / self._known[digest], path)
+
+    def write(self, day: date, outcome: DayOutcome, history: str, carts: pl.DataFrame) -> None:
+        """Write the files of a day from its carts, as :func:`carts_frame` gives them."""
+        for path, _, fate in self._places(day, outcome, history):
+            chosen = outcome.fates == FATES.index(fate)
+            labels = pl.Series(LABEL, outcome.bought[chosen].astype(np.uint8))
+            if not _has_labels(fate):
+                labels = labels.clear(len(labels))
+            frame = carts.filter(chosen).insert_column(1 + len(KEYS), labels)
+            frame.write_parquet(path, compression="zstd", compression_level=1)
+
+    def finish(self) -> None:
+        """Write the index by which the next build knows the files."""
+        (self._fresh / INDEX).write_text(json.dumps(self._index, indent=1) + "\n")
+
+    def _places(
+        self, day: date, outcome: DayOutcome, history: str
+    ) -> Iterator[tuple[Path, str, str]]:
+        for fate in outcome.fates_present():
+            name, digest = day_file(fate, day), outcome.digest(fate, history)
+            self._index[name] = digest
+            path = self._fresh / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield path, digest, fate
+
+
+def _has_labels(fate: str) -> bool:
+    return not fate.startswith("censored")
+
+
+def _read_index(training: Path) -> Mapping[str, str]:
+    try:
+        index: dict[str, str] = json.loads((training / INDEX).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {path: digest for path, digest in index.items() if (training / path).exists()}

@@ -1,0 +1,32 @@
+"""The suspect spans of a lake: what the detector finds now, below what a person decided."""
+
+from pathlib import Path
+from typing import Final
+
+from cartwise.data.gaps import find_gaps
+from cartwise.data.outages import detect, hourly_counts
+from cartwise.data.spans import Span, read_spans, reconcile, write_spans
+from cartwise.progress import Progress
+
+FILE: Final = "outages.toml"
+
+
+def known_outages(lake: Path, file: Path | None, progress: Progress) -> list[Span]:
+    """Look the log through, bring its outage file up to date, and return the spans that count.
+
+    ``file`` is by default ``outages.toml`` in the lake; it is written only where it changes.
+
+    Raises:
+        InputError: the file is malformed.
+        OutputError: the file cannot be written.
+    """
+    file = file or lake / FILE
+    hourly = hourly_counts(lake)
+    known = read_spans(file) if file.exists() else []
+    spans = reconcile([*detect(hourly), *find_gaps(hourly)], known)
+    if spans != known:
+        write_spans(file, spans)
+    counting = [span for span in spans if span.status != "ignored"]
+    if counting:
+        progress.say(f"{len(counting)} suspect span(s) in the log; look at them in {file}")
+    return counting

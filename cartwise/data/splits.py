@@ -1,0 +1,100 @@
+"""Which part of the training set each cart belongs to, and why some belong to none.
+
+Parts follow each other in time with an embargo of one horizon between them: the outcome of every
+cart in a part is known before the first cart of the next one.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cartwise.errors import NotEnoughData
+
+PARTS: Final = ("train", "validation", "calibration", "test")
+LEFT_OUT: Final = ("censored_end", "censored_outage", "embargoed")
+FATES: Final = (*PARTS, *LEFT_OUT)
+"""What may become of a cart; a fate's code is its place in this tuple."""
+
+Seconds = NDArray[np.int64]
+Fates = NDArray[np.uint8]
+By = Literal["share", "month"]
+
+LEAST_CARTS: Final = 200
+"""A part of fewer carts says too little to stop training or to calibrate by."""
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """Where one part ends and the next begins.
+
+    Attributes:
+        by: "share" cuts by share of carts; "month" takes the last calendar month for test, halves
+            the one before for validation and calibration, and trains on all earlier ones.
+        shares: of the carts in train, validation and calibration; the rest is for test.
+        small_share: of the carts in train when there are too few for four parts.
+    """
+
+    by: By = "share"
+    shares: tuple[float, float, float] = (0.6, 0.1, 0.1)
+    small_share: float = 0.7
+
+
+@dataclass(frozen=True)
+class Split:
+    """Fates of the carts, shape (carts,); ``is_small`` where they make but two parts."""
+
+    fates: Fates
+    is_small: bool
+
+    def count(self, fate: str) -> int:
+        """How many carts have this fate."""
+        return int((self.fates == FATES.index(fate)).sum())
+
+
+def split(times: Seconds, horizon_seconds: int, settings: SplitSettings) -> Split:
+    """Deal carts, given by their times in order, to the parts.
+
+    Raises:
+        NotEnoughData: there are too few carts, or months, for two parts with an embargo between.
+    """
+    borders = _month_borders(times) if settings.by == "month" else _borders(times, settings.shares)
+    whole = Split(_deal(times, borders, horizon_seconds, PARTS), is_small=False)
+    if all(whole.count(part) >= LEAST_CARTS for part in PARTS):
+        return whole
+    border = _borders(times, (settings.small_share,))
+    small = Split(_deal(times, border, horizon_seconds, ("train", "test")), is_small=True)
+    if small.count("train") and small.count("test"):
+        return small
+    raise NotEnoughData(
+        f"{len(times)} carts with a known outcome are too few, or too close together, to leave "
+        f"{horizon_seconds / 3600:g} h between training and test: give a longer log, or a shorter "
+        "--horizon"
+    )
+
+
+def _borders(times: Seconds, shares: tuple[float, ...]) -> Seconds:
+    places = (np.cumsum(shares) * len(times)).astype(np.int64)
+    return times[np.minimum(places, len(times) - 1)]
+
+
+def _month_borders(times: Seconds) -> Seconds:
+    months = times.astype("datetime64[s]").astype("datetime64[M]")
+    known = np.unique(months)
+    if len(known) < 3:
+        raise NotEnoughData(
+            f"the carts are of {len(known)} calendar month(s), and a split by month takes three: "
+            "split by share"
+        )
+    before_last = times[months == known[-2]]
+    return np.array(
+        [before_last[0], before_last[len(before_last) // 2], times[months == known[-1]][0]]
+    )
+
+
+def _deal(times: Seconds, borders: Seconds, horizon_seconds: int, parts: tuple[str, ...]) -> Fates:
+    codes = np.array([FATES.index(part) for part in parts], dtype=np.uint8)
+    place = np.searchsorted(borders, times, side="right")
+    ends = np.append(borders, np.iinfo(np.int64).max)[place]
+    return np.where(ends - times <= horizon_seconds, FATES.index("embargoed"), codes[place])

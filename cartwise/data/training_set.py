@@ -1,0 +1,148 @@
+"""The training set: one row per cart whose outcome is known, parted by time, without the future.
+
+Layout: ``manifest.json``; ``<part>/YYYY-MM-DD.parquet`` for every part and day that has carts;
+``left_out/<reason>/YYYY-MM-DD.parquet`` with the carts that no part may hold; ``states/`` with the
+states at the end of the log. Every vector is stored once, so that a log that grew by a day costs a
+replay of that day, not of its history.
+"""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from cartwise.data.canary import check_canary
+from cartwise.data.day_files import DayFiles, DayOutcome, carts_frame, read_carts
+from cartwise.data.known_outages import known_outages
+from cartwise.data.labels import LabelSettings
+from cartwise.data.log import Log
+from cartwise.data.manifest import Manifest, describe, write_manifest
+from cartwise.data.outcomes import Outcomes
+from cartwise.data.passes import Passes, shards_for
+from cartwise.data.splits import SplitSettings
+from cartwise.errors import InputError
+from cartwise.features.catalogue import SPECIFICATION
+from cartwise.features.checkpoint import Checkpoint
+from cartwise.folders import replaced
+from cartwise.progress import Progress, Silent
+
+STATES: Final = "states"
+_SILENT: Final = Silent()
+
+
+@dataclass(frozen=True)
+class TrainingSetSettings:
+    """What a training set is made of.
+
+    Attributes:
+        labels: what counts as bought.
+        split: where the parts end.
+        outages: the file with suspect spans; by default ``outages.toml`` in the lake.
+        memory_bytes: how much memory the states of users may take at a time.
+    """
+
+    labels: LabelSettings = field(default_factory=LabelSettings)
+    split: SplitSettings = field(default_factory=SplitSettings)
+    outages: Path | None = None
+    memory_bytes: int = 3_000_000_000
+
+
+def build(
+    lake: Path,
+    out: Path,
+    settings: TrainingSetSettings | None = None,
+    *,
+    progress: Progress = _SILENT,
+) -> Manifest:
+    """Build, or bring up to date, the training set of a lake; returns its manifest.
+
+    Raises:
+        InputError: the lake or the outage file cannot be used.
+        NotEnoughData: no cart has a known outcome, or too few for two parts.
+        OutputError: ``out`` cannot be written; what it held before is unchanged.
+    """
+    settings = settings or TrainingSetSettings()
+    log = Log.read(lake)
+    spans = known_outages(lake, settings.outages, progress)
+    outcomes = Outcomes.of(log, spans, settings.labels, settings.split, progress)
+    manifest = describe(log, outcomes, spans, settings.labels)
+    with replaced(out) as fresh:
+        update = _Update(log, dict(outcomes.by_day()), out, fresh)
+        update.run(settings.memory_bytes, progress)
+        compared = check_canary(lake, log.days, fresh)
+        progress.say(f"leak canary: {compared:,} vectors stay the same with their future deleted")
+        write_manifest(fresh, manifest)
+    return manifest
+
+
+class _Update:
+    """From the training set ``before``, which need not exist, to the one in ``fresh``."""
+
+    def __init__(
+        self, log: Log, outcomes: dict[date, DayOutcome], before: Path, fresh: Path
+    ) -> None:
+        self._log = log
+        self._outcomes = outcomes
+        self._before = before
+        self._fresh = fresh
+        self._files = DayFiles(fresh, before)
+
+    def run(self, memory_bytes: int, progress: Progress) -> None:
+        """Replay the days that are new and take the others over."""
+        known = self._known_days()
+        new = self._log.days[len(known) :]
+        if new:
+            self._replay(new, memory_bytes, progress)
+        else:
+            shutil.copytree(self._before / STATES, self._fresh / STATES, copy_function=os.link)
+        for day in known:
+            self._take_over(day)
+        self._files.finish()
+
+    def _known_days(self) -> list[date]:
+        """The days whose events the states of the training set before hold; none or all of them."""
+        head = Checkpoint.read(self._before / STATES)
+        days = self._log.days
+        matching = [
+            i for i, day in enumerate(days) if head and self._log.history[day] == head.history
+        ]
+        return days[: matching[0] + 1] if matching else []
+
+    def _replay(self, days: list[date], memory_bytes: int, progress: Progress) -> None:
+        before, after = self._before / STATES, self._fresh / STATES
+        events = sum(self._log.events[day] for day in days)
+        head = Checkpoint.read(before) if days != self._log.days else None
+        shards = head.shards if head else shards_for(events, memory_bytes)
+        with (
+            tempfile.TemporaryDirectory(prefix=".passes-", dir=self._fresh) as scratch,
+            progress.task("replay", events * shards, "events") as advance,
+        ):
+            wanted = {day: self._outcomes[day].rows for day in days}
+            passes = Passes(
+                self._log.lake, wanted, Path(scratch), shards, before if head else None, after
+            )
+            for day, carts, vectors in passes.run(advance):
+                self._write(day, carts_frame(carts, wanted[day], vectors))
+        Checkpoint(SPECIFICATION.fingerprint, shards, self._log.history[days[-1]]).write(after)
+
+    def _take_over(self, day: date) -> None:
+        outcome, history = self._outcomes[day], self._log.history[day]
+        if self._files.has_all(outcome, history):
+            self._files.link(day, outcome, history)
+        else:
+            self._write(day, self._stored_carts(day))
+
+    def _stored_carts(self, day: date) -> pl.DataFrame:
+        carts = read_carts(self._before, day)
+        if not np.array_equal(carts["row"].to_numpy(), self._outcomes[day].rows):
+            raise InputError(f"'{self._before}' lacks carts of {day}: delete it and build it anew")
+        return carts
+
+    def _write(self, day: date, carts: pl.DataFrame) -> None:
+        self._files.write(day, self._outcomes[day], self._log.history[day], carts)

@@ -1,0 +1,29 @@
+"""Durations as people write them: ``30m``, ``24h``, ``7d``."""
+
+import re
+from typing import Final
+
+from cartwise.errors import InputError
+
+UNITS: Final = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
+
+
+def parse_duration(text: str) -> int:
+    """Seconds of a duration: ``parse_duration("30m") == 1800``; raises InputError."""
+    match = re.fullmatch(r"(\d+)\s*([smhd])", text.strip().lower())
+    if not match or int(match[1]) == 0:
+        raise InputError(
+            f"'{text}' is not a duration: write a whole number and s, m, h or d, such as 30m or 24h"
+        )
+    return int(match[1]) * UNITS[match[2]]
+
+
+def format_duration(seconds: int) -> str:
+    """A duration in its two largest units: ``format_duration(10_200) == "2 h 50 min"``."""
+    names = {"d": "d", "h": "h", "m": "min", "s": "s"}
+    parts: list[str] = []
+    for unit, length in UNITS.items():
+        count, seconds = divmod(seconds, length)
+        if count:
+            parts.append(f"{count} {names[unit]}")
+    return " ".join(parts[:2]) or "0 s"

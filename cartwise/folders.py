@@ -1,0 +1,61 @@
+"""Folders that appear whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cartwise.errors import OutputError
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """Give a fresh folder beside ``folder`` that takes its place when the block ends well.
+
+    A reader finds the old folder or the whole new one. After an interruption between the two
+    renames, the next call puts the old one back.
+
+    Raises:
+        OutputError: the folder cannot be written; what was there before is unchanged.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _recover(folder)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            yield fresh
+            _swap(fresh, folder)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    except OSError as error:
+        raise OutputError(
+            f"'{folder}' cannot be written ({error.strerror or error}): free space, check "
+            "permissions or choose another folder; what it held before is unchanged"
+        ) from error
+
+
+def _before(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.before")
+
+
+def _recover(folder: Path) -> None:
+    before = _before(folder)
+    if before.exists() and not folder.exists():
+        before.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    fresh.chmod(0o777 & ~_umask())
+    if folder.exists():
+        folder.rename(_before(folder))
+    fresh.rename(folder)
+    shutil.rmtree(_before(folder), ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
