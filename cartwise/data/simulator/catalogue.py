@@ -119,7 +119,7 @@ def _view_share(rank: Ints, count: Ints) -> Floats:
 
 def _relative_prices(seed: int, category: Ints, brand: Ints, rng: np.random.Generator) -> Floats:
     level = np.random.default_rng([seed, 2]).standard_normal((brand.max() + 2,))
-    return np.clip(0.5 * level[brand] + 0.85 * rng.standard_normal(len(category)), -2.5, 2.5)
+    return np.clip(0.5 * level[brand] + rng.standard_normal(len(category)), -2.5, 2.5)
 
 
 def _base_prices(table: pl.DataFrame, category: Ints, relative_price: Floats) -> Floats:
