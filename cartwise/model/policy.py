@@ -41,8 +41,8 @@ class Economics:
             raise InputError(
                 f"bought_anyway_share is {self.bought_anyway_share}: give a share in [0, 1)"
             )
-        if self.nudge_cost < 0.0:
-            raise InputError(f"nudge_cost is {self.nudge_cost}: it cannot be below zero")
+        if not 0.0 <= self.nudge_cost < np.inf:
+            raise InputError(f"nudge_cost is {self.nudge_cost}: give an amount of 0 or more")
 
     def extra_margin(self, price: Array) -> Array:
         """What a nudged cart earns, on average, if it is bought: (n,) for prices (n,)."""

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -43,6 +44,25 @@ def write_part(training: Path, name: str, part: pl.DataFrame) -> None:
     half = part.height // 2
     part[:half].write_parquet(training / name / "part-00000.parquet")
     part[half:].write_parquet(training / name / "part-00001.parquet")
+
+
+def read_part(training: Path, name: str) -> pl.DataFrame:
+    """All carts of a part in order."""
+    return pl.concat(pl.read_parquet(file) for file in sorted((training / name).glob("*.parquet")))
+
+
+def change_part(training: Path, name: str, part: pl.DataFrame) -> None:
+    """Put other carts into a part and say so in the manifest."""
+    write_part(training, name, part)
+    change_manifest(training, parts={**read_manifest(training)["parts"], name: _part(part)})
+
+
+def read_manifest(training: Path) -> dict[str, Any]:
+    return json.loads((training / "manifest.json").read_text())
+
+
+def change_manifest(training: Path, **facts: object) -> None:
+    (training / "manifest.json").write_text(json.dumps({**read_manifest(training), **facts}))
 
 
 def feature_names(features: int) -> list[str]:
@@ -118,11 +138,12 @@ def _manifest(parts: dict[str, pl.DataFrame], features: int, small: bool) -> dic
 
 
 def _part(part: pl.DataFrame) -> dict[str, object]:
+    times = part["cart_time"] if part.height else pl.Series([START])
     return {
         "carts": part.height,
         "positives": int(part["label"].sum()),
-        "first_cart": part["cart_time"].min().isoformat(),
-        "last_cart": part["cart_time"].max().isoformat(),
+        "first_cart": times.min().isoformat(),
+        "last_cart": times.max().isoformat(),
     }
 
 

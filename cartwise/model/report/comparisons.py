@@ -1,6 +1,7 @@
 """Plots of estimates beside each other: the model and its baselines, and kinds of carts."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 from typing import Final
 
 from matplotlib.axes import Axes
@@ -23,6 +24,7 @@ from cartwise.model.report.drawing import (
 from cartwise.model.slices import Slice
 
 _ROW_INCHES: Final = 0.185
+_LONGEST_NAME: Final = 28
 
 
 def draw_rivals(estimates: Mapping[str, Estimate]) -> str:
@@ -86,7 +88,8 @@ def _rows(slices: Sequence[Slice]) -> list[Slice | str]:
 
 
 def _slice_name(one: Slice) -> str:
-    return f"{one.name.split(': ', 1)[-1]} ({one.carts:,})"
+    name = shorten(one.name.split(": ", 1)[-1], _LONGEST_NAME, placeholder="…")
+    return f"{name} ({one.carts:,})"
 
 
 def _dot(axes: Axes, place: int, value: float, low: float, high: float, color: str) -> None:

@@ -55,6 +55,8 @@ _DARK: Final = (
 _STYLE: Final[Any] = {
     "svg.hashsalt": "cartwise",
     "svg.fonttype": "none",
+    # A shop's own names may hold dollar signs.
+    "text.parse_math": False,
     "font.size": 8.5,
     "axes.titlesize": 9,
     "axes.labelsize": 8.5,

@@ -1,0 +1,169 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from cartwise.errors import InputError, NotEnoughData, OutputError
+from cartwise.model.boosting import Seeding
+from cartwise.model.bundle import BOOSTER, CALIBRATION, METRICS, Bundle
+from cartwise.model.policy import Economics
+from cartwise.model.training import train
+from tests.model.conftest import QUICK
+from tests.model.worlds import change_manifest, change_part, read_part, write_world
+
+TRAIN_AGAIN = """
+import sys
+from pathlib import Path
+from cartwise.model.training import train
+from tests.model.conftest import QUICK
+train(Path(sys.argv[1]), Path(sys.argv[2]), QUICK)
+"""
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_the_same_input_and_seed_give_the_same_bytes_in_another_process(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=1500).training
+    train(training, tmp_path / "here", QUICK)
+    subprocess.run(
+        [sys.executable, "-c", TRAIN_AGAIN, training, tmp_path / "there"],
+        check=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONHASHSEED": "12345"},
+    )
+    assert contents(tmp_path / "here") == contents(tmp_path / "there")
+
+
+def test_a_small_training_set_gives_the_same_bytes_twice(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=90, small=True).training
+    first, second = (train(training, tmp_path / name).model for name in ("first", "second"))
+    assert contents(first) == contents(second)
+
+
+def test_another_seed_gives_another_model(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=1500).training
+    versions = {
+        train(training, tmp_path / "model", replace(QUICK, seeding=Seeding(seed))).model_version
+        for seed in (1, 2)
+    }
+    assert len(versions) == 2
+
+
+def test_training_never_opens_the_test_part(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=1500).training
+    with_test = train(training, tmp_path / "with", QUICK).model
+    shutil.rmtree(training / "test")
+    without_test = train(training, tmp_path / "without", QUICK).model
+    assert contents(with_test) == contents(without_test)
+
+
+def test_calibration_sees_its_own_part_and_boosting_does_not(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=3000).training
+    before = train(training, tmp_path / "before", QUICK).model
+    part = read_part(training, "calibration")
+    rarer = part.with_columns(label=pl.col("label") * (pl.int_range(part.height) % 3 == 0))
+    change_part(training, "calibration", rarer.cast({"label": pl.UInt8}))
+    after = train(training, tmp_path / "after", QUICK).model
+    assert contents(before)[BOOSTER] == contents(after)[BOOSTER]
+    vectors = np.zeros((1, 12), np.float32)
+    odds = [Bundle.load(model).score(vectors)[0] for model in (before, after)]
+    assert odds[1] < 0.6 * odds[0]
+
+
+def test_boosting_stops_when_validation_does_not_improve(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=3000).training
+    part = read_part(training, "train")
+    random = np.random.default_rng(1)
+    change_part(
+        training, "train", part.with_columns(label=pl.Series(random.permutation(part["label"])))
+    )
+    metrics = train(training, tmp_path / "noise", QUICK).metrics
+    assert metrics["rounds"] <= 10
+
+
+def test_boosting_keeps_the_rounds_up_to_the_best_one(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=1500).training
+    boosting = replace(QUICK.boosting, learning_rate=0.5, patience=60)
+    patient = replace(QUICK, boosting=boosting)
+    rounds = train(training, tmp_path / "patient", patient).metrics["rounds"]
+    assert 1 <= rounds < 60
+    shorter = replace(patient, boosting=replace(patient.boosting, rounds=rounds))
+    train(training, tmp_path / "shorter", shorter)
+    assert (
+        contents(tmp_path / "patient")[CALIBRATION] == contents(tmp_path / "shorter")[CALIBRATION]
+    )
+
+
+def test_the_bundle_says_what_it_was_made_of(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=1500).training
+    settings = replace(QUICK, economics=Economics(nudge_cost=3.0))
+    result = train(training, tmp_path / "model", settings)
+    bundle = Bundle.load(tmp_path / "model")
+    assert bundle.version == result.model_version
+    assert bundle.metrics == json.loads((tmp_path / "model" / METRICS).read_bytes())
+    assert bundle.metrics["carts_train"] == 900
+    assert bundle.metrics["data_version"] == "beef" * 4
+    assert bundle.spec.fingerprint == "f00d" * 4
+    assert bundle.spec.horizon_seconds == 86_400
+    assert bundle.policy.economics.nudge_cost == 3.0
+    assert bundle.policy.reference_price == read_part(training, "train")["price"].median()
+    assert "Not evaluated yet" in (tmp_path / "model" / "MODEL_CARD.md").read_text()
+
+
+@pytest.mark.parametrize("carts", [7, 20, 100])
+def test_a_small_training_set_is_enough(tmp_path: Path, carts: int) -> None:
+    training = write_world(tmp_path, carts=carts, small=True).training
+    result = train(training, tmp_path / "model")
+    assert result.metrics["small_sample"] is True
+    score = Bundle.load(tmp_path / "model").score(np.zeros((1, 12), np.float32))
+    assert 0.05 < score[0] < 0.95
+
+
+def test_one_bought_cart_and_one_session_are_enough(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=30, small=True).training
+    part = read_part(training, "train")
+    lone = part.with_columns(
+        label=(pl.int_range(part.height) == 3).cast(pl.UInt8), user_session=pl.lit("only")
+    )
+    change_part(training, "train", lone)
+    train(training, tmp_path / "model")
+    score = Bundle.load(tmp_path / "model").score(np.zeros((1, 12), np.float32))
+    assert 0.0 < score[0] < 0.5
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_class_is_refused_with_its_numbers(tmp_path: Path, label: int) -> None:
+    training = write_world(tmp_path, carts=300).training
+    part = read_part(training, "train").with_columns(label=pl.lit(label, pl.UInt8))
+    change_part(training, "train", part)
+    with pytest.raises(NotEnoughData, match=f"holds 180 carts of which {180 * label} were bought"):
+        train(training, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_manifest_without_train_part_is_refused(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=300).training
+    change_manifest(training, parts={})
+    with pytest.raises(NotEnoughData, match="0 carts"):
+        train(training, tmp_path / "model")
+
+
+def test_a_full_output_folder_is_refused_before_training(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"notes\.txt"):
+        train(tmp_path / "not even a training set", tmp_path / "out")
+
+
+def test_a_folder_that_is_no_training_set_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere"):
+        train(tmp_path / "nowhere", tmp_path / "model")
