@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 import os
 import shutil
@@ -20,19 +20,43 @@ def replaced(folder: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder cannot be written; what was there before is unchanged.
     """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    with _beside(folder) as fresh:
         _recover(folder)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        yield fresh
+        fresh.chmod(0o777 & ~_umask())
+        if folder.exists():
+            folder.rename(_before(folder))
+        fresh.rename(folder)
+        shutil.rmtree(_before(folder), ignore_errors=True)
+
+
+@contextmanager
+def replaced_file(file: Path) -> Iterator[Path]:
+    """Give the path of a fresh file that takes the place of ``file`` when the block ends well.
+
+    Raises:
+        OutputError: the file cannot be written; what was there before is unchanged.
+    """
+    with _beside(file) as folder:
+        fresh = folder / file.name
+        yield fresh
+        fresh.replace(file)
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """A scratch folder on the same file system as ``target``, gone when the block ends."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
             yield fresh
-            _swap(fresh, folder)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
         raise OutputError(
-            f"'{folder}' cannot be written ({error.strerror or error}): free space, check "
-            "permissions or choose another folder; what it held before is unchanged"
+            f"'{target}' cannot be written ({error.strerror or error}): free space, check "
+            "permissions or choose another place; what it held before is unchanged"
         ) from error
 
 
@@ -45,14 +69,6 @@ def _recover(folder: Path) -> None:
     if before.exists() and not folder.exists():
         before.rename(folder)
     shutil.rmtree(before, ignore_errors=True)
-
-
-def _swap(fresh: Path, folder: Path) -> None:
-    fresh.chmod(0o777 & ~_umask())
-    if folder.exists():
-        folder.rename(_before(folder))
-    fresh.rename(folder)
-    shutil.rmtree(_before(folder), ignore_errors=True)
 
 
 def _umask() -> int:

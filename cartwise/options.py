@@ -1,0 +1,150 @@
+"""The options of the command line that several commands share, with their help."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cartwise.data.labels import LabelSettings, Scope
+from cartwise.data.splits import By, SplitSettings
+from cartwise.data.training_set import TrainingSetSettings
+from cartwise.duration import parse_duration
+from cartwise.model.boosting import Seeding
+from cartwise.model.evaluation import EvaluationSettings
+from cartwise.model.policy import Economics
+from cartwise.model.training import TrainingSettings
+
+GIGABYTE = 1_000_000_000
+
+
+def _option(*names: str, variable: str, **settings: Any) -> Any:
+    return typer.Option(*names, envvar=f"CARTWISE_{variable}", show_envvar=False, **settings)
+
+
+Sources = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Event files (.csv, .csv.gz, .csv.zst, .parquet) or folders of such files.",
+        metavar="SRC...",
+        show_default=False,
+    ),
+]
+Events = Annotated[
+    Path, typer.Option(help="Folder that 'cartwise ingest' wrote.", show_default=False)
+]
+Training = Annotated[
+    Path, typer.Option(help="Folder that 'cartwise features' wrote.", show_default=False)
+]
+Model = Annotated[Path, typer.Option(help="Model bundle (a folder).", show_default=False)]
+Out = Annotated[Path, typer.Option(help="Folder to write to.", show_default=False)]
+
+Json = Annotated[
+    bool, typer.Option("--json", help="End with one line of JSON on the standard output.")
+]
+Quiet = Annotated[bool, _option("--quiet", "-q", variable="QUIET", help="Show no progress.")]
+
+Horizon = Annotated[
+    str,
+    _option(
+        "--horizon",
+        variable="HORIZON",
+        metavar="DURATION",
+        help="A purchase counts if it follows the cart within this time: 30m, 24h, 7d.",
+    ),
+]
+LabelScope = Annotated[
+    Scope,
+    _option(
+        "--label-scope",
+        variable="LABEL_SCOPE",
+        help="Whether the purchase may be in any session of the user, or only in the cart's own.",
+    ),
+]
+SplitBy = Annotated[
+    By,
+    _option(
+        "--split",
+        variable="SPLIT",
+        help="share: 60 % of the carts train, 10 % validate, 10 % calibrate, 20 % test, in order "
+        "of time. month: test on the last month, validate and calibrate on the one before.",
+    ),
+]
+Outages = Annotated[
+    Path | None,
+    _option(
+        "--outages",
+        variable="OUTAGES",
+        help="File of suspect spans, made if missing, yours to edit.",
+        show_default="outages.toml in the lake",
+    ),
+]
+Memory = Annotated[
+    float,
+    _option(
+        "--memory",
+        variable="MEMORY",
+        min=0.1,
+        metavar="GB",
+        help="What the states of users may take; more users cost more passes over the log.",
+    ),
+]
+Seed = Annotated[int, _option("--seed", variable="SEED", min=0, help="Seed of all that is drawn.")]
+Threads = Annotated[
+    int, _option("--threads", variable="THREADS", min=1, help="Threads of XGBoost.")
+]
+Truth = Annotated[
+    Path | None,
+    typer.Option(
+        help="truth.parquet of 'cartwise simulate': reports the share of the ceiling.",
+        show_default=False,
+    ),
+]
+Margin = Annotated[
+    float,
+    _option("--margin", variable="MARGIN", help="Share of the price that the shop earns."),
+]
+NudgeCost = Annotated[
+    float,
+    _option("--nudge-cost", variable="NUDGE_COST", help="What one nudge costs, in the currency."),
+]
+BoughtAnyway = Annotated[
+    float,
+    _option(
+        "--bought-anyway",
+        variable="BOUGHT_ANYWAY",
+        help="Share of the nudged carts with a purchase that had been bought without the nudge.",
+    ),
+]
+Track = Annotated[
+    bool,
+    typer.Option(
+        "--track/--no-track",
+        help="Track the run in MLflow: MLFLOW_TRACKING_URI, or ./mlruns/mlflow.db.",
+    ),
+]
+
+
+def training_set_settings(
+    horizon: str, label_scope: Scope, split: By, outages: Path | None, memory: float
+) -> TrainingSetSettings:
+    """The settings of 'cartwise features' from its options."""
+    return TrainingSetSettings(
+        LabelSettings(parse_duration(horizon), label_scope),
+        SplitSettings(split),
+        outages,
+        int(memory * GIGABYTE),
+    )
+
+
+def training_settings(
+    seed: int, threads: int, margin: float, nudge_cost: float, bought_anyway: float
+) -> TrainingSettings:
+    """The settings of 'cartwise train' from its options."""
+    return TrainingSettings(
+        seeding=Seeding(seed, threads), economics=Economics(margin, nudge_cost, bought_anyway)
+    )
+
+
+def evaluation_settings(seed: int, threads: int) -> EvaluationSettings:
+    """The settings of 'cartwise evaluate' from its options."""
+    return EvaluationSettings(seed=seed, threads=threads)

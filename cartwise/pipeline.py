@@ -1,0 +1,89 @@
+"""The whole run: from raw event files to an evaluated model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from cartwise.data.ingest import IngestReport, ingest
+from cartwise.data.manifest import Manifest
+from cartwise.data.training_set import TrainingSetSettings, build
+from cartwise.model.evaluation import Evaluation, EvaluationSettings, evaluate
+from cartwise.model.tracking import TrackedRun, track
+from cartwise.model.training import TrainingSettings, train
+from cartwise.progress import Progress, Silent
+
+EVENTS: Final = "events"
+TRAINING: Final = "training"
+MODEL: Final = "model"
+
+_SILENT: Final = Silent()
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where runs are tracked: a store or server of MLflow, or a SQLite file in a folder."""
+
+    uri: str | None = None
+    folder: Path = Path("mlruns")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The settings of every step of a run; without ``tracking`` it is not tracked."""
+
+    training_set: TrainingSetSettings = field(default_factory=TrainingSetSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    tracking: Tracking | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every step of a run found."""
+
+    out: Path
+    ingest: IngestReport
+    manifest: Manifest
+    evaluation: Evaluation
+    tracked: TrackedRun | None
+
+    def facts(self) -> dict[str, Any]:
+        """The run as JSON takes it: the metrics, flat, and what became of the rows."""
+        return {**self.evaluation.metrics, "ingest": self.ingest.to_dict(), "out": str(self.out)}
+
+
+def run(
+    sources: Sequence[Path],
+    out: Path,
+    settings: RunSettings | None = None,
+    *,
+    truth: Path | None = None,
+    progress: Progress = _SILENT,
+) -> Run:
+    """Take raw event files to a model: ingest, training set, training, evaluation.
+
+    ``out`` gets ``events/``, ``training/``, ``model/``, ``metrics.json`` and ``report.html``.
+    Running again with more files goes on from what is there.
+
+    Raises:
+        CartwiseError: what a step cannot do; the steps before it are complete.
+    """
+    settings = settings or RunSettings()
+    events, training, model = (out / name for name in (EVENTS, TRAINING, MODEL))
+    ingested = ingest(sources, events, progress=progress)
+    manifest = build(events, training, settings.training_set, progress=progress)
+    train(training, model, settings.training, progress=progress)
+    evaluation = evaluate(model, training, out, settings.evaluation, truth=truth, progress=progress)
+    tracked = _track(model, evaluation, settings, progress)
+    return Run(out, ingested, manifest, evaluation, tracked)
+
+
+def _track(
+    model: Path, evaluation: Evaluation, settings: RunSettings, progress: Progress
+) -> TrackedRun | None:
+    if settings.tracking is None:
+        return None
+    progress.say("tracking the run in MLflow")
+    where = settings.tracking
+    return track(model, evaluation, settings.training, folder=where.folder, uri=where.uri)

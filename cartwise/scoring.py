@@ -1,0 +1,77 @@
+"""Batch scoring: the probability of every cart of a log, each as of its own moment."""
+
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cartwise.data.labels import LabelSettings, labelled_carts
+from cartwise.data.log import Log
+from cartwise.data.passes import Day, Passes, shards_for
+from cartwise.features.catalogue import SPECIFICATION
+from cartwise.folders import replaced_file
+from cartwise.model.bundle import Bundle
+from cartwise.progress import Progress, Silent
+
+MEMORY_BYTES: Final = 3_000_000_000
+SCHEMA: Final = pl.Schema(
+    {
+        "user_id": pl.Int64(),
+        "product_id": pl.Int64(),
+        "user_session": pl.String(),
+        "cart_time": pl.Datetime("us", "UTC"),
+        "probability": pl.Float64(),
+        "model_version": pl.String(),
+    }
+)
+_SILENT: Final = Silent()
+
+
+def score(
+    model: Path,
+    lake: Path,
+    out: Path,
+    *,
+    memory_bytes: int = MEMORY_BYTES,
+    progress: Progress = _SILENT,
+) -> int:
+    """Write one row per cart of a lake to the Parquet file ``out``, in log order.
+
+    A cart's probability depends on nothing after it, to the bit. Returns the number of carts.
+
+    Raises:
+        BundleError: the bundle is altered or incomplete.
+        FingerprintMismatch: the model was trained with another feature specification.
+        InputError: the lake cannot be used.
+        OutputError: ``out`` cannot be written; an older file is then unchanged.
+    """
+    bundle = Bundle.load(model)
+    bundle.require_fingerprint(SPECIFICATION.fingerprint)
+    log = Log.read(lake)
+    carts = labelled_carts(lake, log.days, LabelSettings())
+    wanted = {day: frame["row"].cast(pl.Int64).to_numpy() for day, frame in carts}
+    events = sum(log.events.values())
+    shards = shards_for(events, memory_bytes)
+    with (
+        replaced_file(out) as fresh,
+        tempfile.TemporaryDirectory(prefix=".passes-", dir=fresh.parent) as scratch,
+        pq.ParquetWriter(fresh, pl.DataFrame(schema=SCHEMA).to_arrow().schema) as writer,
+        progress.task("score", events * shards, "events") as advance,
+    ):
+        for day in Passes(lake, wanted, Path(scratch), shards).run(advance):
+            writer.write_table(_scored(day, bundle))
+    return sum(map(len, wanted.values()))
+
+
+def _scored(day: Day, bundle: Bundle) -> pa.Table:
+    return (
+        day.carts.rename({"event_time": "cart_time"})
+        .with_columns(
+            probability=pl.Series(bundle.score(day.vectors)), model_version=pl.lit(bundle.version)
+        )
+        .select(SCHEMA.names())
+        .to_arrow()
+    )

@@ -1,0 +1,68 @@
+"""Settings of the command line: a flag wins over an environment variable, that over a file.
+
+The file is ``cartwise.toml`` in the current folder, or the one that ``CARTWISE_CONFIG`` names:
+options by their long names, at the top for every command that has them, or below a command's name.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from cartwise.errors import InputError
+
+FILE: Final = Path("cartwise.toml")
+FILE_VARIABLE: Final = "CARTWISE_CONFIG"
+
+
+def file_settings(options: Mapping[str, set[str]]) -> dict[str, dict[str, Any]]:
+    """The file's settings by command; ``options`` names what each command takes.
+
+    Raises:
+        InputError: the named file is missing, is not TOML, or sets what no command takes.
+    """
+    chosen = os.environ.get(FILE_VARIABLE)
+    path = Path(chosen) if chosen else FILE
+    if not chosen and not path.exists():
+        return {}
+    document = _read(path)
+    shared = {name: value for name, value in document.items() if not isinstance(value, dict)}
+    _refuse_unknown(path, shared, set().union(*options.values()))
+    own = {name: value for name, value in document.items() if isinstance(value, dict)}
+    _refuse_unknown(path, own, set(options))
+    for command, table in own.items():
+        _refuse_unknown(path, table, options[command])
+    return {
+        command: {_parameter(name): value for name, value in _for(command, shared, own, names)}
+        for command, names in options.items()
+    }
+
+
+def _for(
+    command: str, shared: dict[str, Any], own: dict[str, dict[str, Any]], names: set[str]
+) -> list[tuple[str, Any]]:
+    merged = {name: value for name, value in shared.items() if name in names}
+    return [*(merged | own.get(command, {})).items()]
+
+
+def _parameter(option: str) -> str:
+    return option.replace("-", "_")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"the settings file {path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the settings file {path} is not TOML: {error}") from error
+
+
+def _refuse_unknown(path: Path, given: Mapping[str, Any], known: set[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise InputError(
+                f"the settings file {path} sets '{name}', which is none of: "
+                f"{', '.join(sorted(known))}"
+            )
