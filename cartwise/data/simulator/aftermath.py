@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cartwise.data.simulator import published
-from cartwise.data.simulator.choices import RETURN_SHARE, later_probability
+from cartwise.data.simulator.choices import later_probability
 from cartwise.data.simulator.eventlog import CART, PURCHASE, REMOVE, VIEW, Events
 from cartwise.data.simulator.randomness import Flags, Floats, Ints
 from cartwise.events import SECONDS_PER_DAY, SECONDS_PER_HOUR
@@ -19,7 +19,9 @@ SEVERAL_SHARE = 0.03
 RETURN_CARTS_SHARE = 0.5
 """Share of returns to a cart in which the product is put into the cart again."""
 
-LATE_SHARE = published.PAIRS_BOUGHT_AFTER_A_DAY / (1 - RETURN_SHARE)
+LATE_SHARE = published.PAIRS_BOUGHT_AFTER_A_DAY
+"""Share of the same pairs that somebody buys days later without having come back before."""
+
 SLOW_SHARE = 0.03
 """Share of checkouts that somebody interrupts."""
 

@@ -27,44 +27,119 @@ class _Brands:
     """By category: brands and the cumulative share of each."""
 
 
+@dataclass(frozen=True)
+class _Assortment:
+    """Products as parallel arrays, those of a category together, the most viewed first."""
+
+    count: Ints
+    """Products by category."""
+    category: Ints
+    rank: Ints
+    """From 0 within the category."""
+    brand: Ints
+    brand_names: list[str]
+    views: Floats
+    """Share of all views."""
+
+    def brand_mean(self, values: Floats, weight: Floats) -> Floats:
+        """Weighted mean by brand."""
+        size = len(self.brand_names) + 1
+        total = np.bincount(self.brand + 1, weight, size) + 1e-12
+        mean: Floats = (np.bincount(self.brand + 1, weight * values, size) / total)[1:]
+        return mean
+
+    def level(self, values: Floats, weight: Floats) -> Floats:
+        """The values less the weighted mean of their category."""
+        total = np.bincount(self.category, weight)
+        mean = np.bincount(self.category, weight * values) / total
+        levelled: Floats = values - mean[self.category]
+        return levelled
+
+
 def build_shop(seed: int, products: int) -> Shop:
     """A shop of about that many products; the same seed and size give the same shop."""
     rng = np.random.default_rng([seed, 1])
     table = published.categories()
-    brands = _share_out_brands(table)
-    count = _products_by_category(table, products)
-    category = np.repeat(np.arange(len(count)), count)
-    rank = np.arange(count.sum()) - np.repeat(count.cumsum() - count, count)
-    brand = _brand_of_products(table, brands, category, rank, rng)
-    relative_price = _relative_prices(seed, category, brand, rng)
-    traffic = table["events_thousand"].to_numpy() / table["events_thousand"].sum()
-    weight = traffic[category] * _view_share(rank, count[category])
-    bestseller = 0.5 - popularity_of(rank, count[category])
-    pairing = (category * (len(brands.names) + 1) + brand + 1).astype(np.int64)
-    cart_share = _cart_share(table)
-    cart_offset, buy_offset = _brand_offsets(table, brands.names, category, brand, weight)
+    goods = _assort(table, products, rng)
+    relative_price = _relative_prices(seed, goods, rng)
+    traffic, cart_share = _traffic(table), _cart_share(table)
+    appeal = _appeal(goods, cart_share, rng)
+    carts = goods.views * cart_share[goods.category] * np.exp(appeal)
+    buy_logit = _log_odds(table["pair_conversion"].to_numpy()) - _log_odds(np.array(0.485))
     return Shop(
         seed=seed,
         category_ids=table["category_id"].to_numpy(),
         category_codes=table["category_code"],
         traffic=traffic.cumsum(),
         cart_logit=np.log(cart_share / (cart_share * traffic).sum()),
-        buy_logit=_log_odds(table["pair_conversion"].to_numpy()) - _log_odds(np.array(0.485)),
-        first_product=count.cumsum() - count,
-        product_count=count,
-        brand_names=pl.Series([*brands.names, None]),
-        product_ids=_outside_ids(seed, category),
-        category=category,
-        brand=brand,
+        buy_logit=buy_logit,
+        first_product=goods.count.cumsum() - goods.count,
+        product_count=goods.count,
+        brand_names=pl.Series([*goods.brand_names, None]),
+        product_ids=_outside_ids(seed, goods.category),
+        category=goods.category,
+        brand=goods.brand,
         relative_price=relative_price,
-        base_price=_base_prices(table, category, relative_price),
-        appeal=(0.5 * rng.standard_normal(len(category)) + 1.2 * bestseller + cart_offset[brand]),
-        quality=(
-            0.55 * rng.standard_normal(len(category))
-            + 0.5 * normal(seed, Trait.LINE, pairing)
-            + bestseller
-            + buy_offset[brand]
-        ),
+        base_price=_base_prices(table, goods.category, relative_price),
+        appeal=appeal,
+        quality=_quality(seed, goods, buy_logit, carts, rng),
+    )
+
+
+def _assort(table: pl.DataFrame, products: int, rng: np.random.Generator) -> _Assortment:
+    brands = _share_out_brands(table)
+    count = _products_by_category(table, products)
+    category = np.repeat(np.arange(len(count)), count)
+    rank = np.arange(count.sum()) - np.repeat(count.cumsum() - count, count)
+    brand = _brand_of_products(table, brands, category, rank, rng)
+    views = _traffic(table)[category] * _view_share(rank, count[category])
+    return _Assortment(count, category, rank, brand, brands.names, views)
+
+
+def _traffic(table: pl.DataFrame) -> Floats:
+    events = table["events_thousand"].to_numpy()
+    share: Floats = events / events.sum()
+    return share
+
+
+def _appeal(goods: _Assortment, cart_share: Floats, rng: np.random.Generator) -> Floats:
+    """How readily a product is carted, against its category; best sellers more readily."""
+    own = 0.5 * rng.standard_normal(len(goods.rank)) + 1.2 * _bestseller(goods)
+    funnel = _brand_funnel(goods)
+    carted = ((funnel["cart_users"] + 5) / (funnel["view_users"] + 500)).to_numpy()
+    expected = goods.brand_mean(cart_share[goods.category], goods.views) + 1e-9
+    target = 0.7 * np.log(carted / expected).clip(-1, 1)
+    return goods.level(_with_brand_means(goods, own, target, goods.views), goods.views)
+
+
+def _quality(
+    seed: int, goods: _Assortment, buy_logit: Floats, carts: Floats, rng: np.random.Generator
+) -> Floats:
+    """How readily a product is bought once carted, against its category."""
+    line = normal(seed, Trait.LINE, goods.category * len(goods.brand_names) + goods.brand)
+    own = 0.5 * rng.standard_normal(len(line)) + 0.6 * line + _bestseller(goods)
+    funnel = _brand_funnel(goods)
+    bought = ((funnel["purchase_users"] + 28) / (funnel["cart_users"] + 50)).to_numpy()
+    expected = goods.brand_mean(buy_logit[goods.category], carts)
+    target = 1.2 * (_log_odds(bought) - _log_odds(np.array(0.56)) - expected)
+    return goods.level(_with_brand_means(goods, own, target, carts), carts)
+
+
+def _bestseller(goods: _Assortment) -> Floats:
+    return 0.5 - popularity_of(goods.rank, goods.count[goods.category])
+
+
+def _with_brand_means(goods: _Assortment, values: Floats, target: Floats, weight: Floats) -> Floats:
+    """The values, moved for brands with a target (not NaN) so that it becomes their mean."""
+    shift = np.nan_to_num(target - goods.brand_mean(values, weight))
+    moved: Floats = values + np.append(shift, 0.0)[goods.brand]
+    return moved
+
+
+def _brand_funnel(goods: _Assortment) -> pl.DataFrame:
+    """Published users by brand, null where a brand is not published."""
+    return pl.DataFrame({"brand": goods.brand_names}).join(
+        published.brands(), on="brand", how="left", maintain_order="left"
     )
 
 
@@ -117,9 +192,9 @@ def _view_share(rank: Ints, count: Ints) -> Floats:
     return popularity_of(rank + 1, count) - popularity_of(rank, count)
 
 
-def _relative_prices(seed: int, category: Ints, brand: Ints, rng: np.random.Generator) -> Floats:
-    level = np.random.default_rng([seed, 2]).standard_normal((brand.max() + 2,))
-    return np.clip(0.5 * level[brand] + rng.standard_normal(len(category)), -2.5, 2.5)
+def _relative_prices(seed: int, goods: _Assortment, rng: np.random.Generator) -> Floats:
+    level = np.random.default_rng([seed, 2]).standard_normal(len(goods.brand_names) + 1)
+    return np.clip(0.5 * level[goods.brand] + rng.standard_normal(len(goods.rank)), -2.5, 2.5)
 
 
 def _base_prices(table: pl.DataFrame, category: Ints, relative_price: Floats) -> Floats:
@@ -131,23 +206,6 @@ def _base_prices(table: pl.DataFrame, category: Ints, relative_price: Floats) ->
 def _cart_share(table: pl.DataFrame) -> Floats:
     share: Floats = table["cart_users"].to_numpy() / table["view_users"].to_numpy()
     return share.clip(LEAST_CART_SHARE)
-
-
-def _brand_offsets(
-    table: pl.DataFrame, names: list[str], category: Ints, brand: Ints, weight: Floats
-) -> tuple[Floats, Floats]:
-    """How much more a brand is carted and bought than its categories; the last entry is 0."""
-    funnel = pl.DataFrame({"brand": names}).join(
-        published.brands(), on="brand", how="left", maintain_order="left"
-    )
-    viewed = np.bincount(brand + 1, weight, len(names) + 1)[1:] + 1e-12
-    expected = np.bincount(brand + 1, weight * _cart_share(table)[category], len(names) + 1)[1:]
-    carted = ((funnel["cart_users"] + 5) / (funnel["view_users"] + 500)).fill_null(1.0).to_numpy()
-    bought = ((funnel["purchase_users"] + 28) / (funnel["cart_users"] + 50)).fill_null(0.56)
-    known = funnel["view_users"].is_not_null().to_numpy()
-    more_carts = np.where(known, np.log(carted / (expected / viewed + 1e-9)), 0.0)
-    more_sales = _log_odds(bought.to_numpy()) - _log_odds(np.array(0.56))
-    return np.append(0.7 * more_carts.clip(-1, 1), 0.0), np.append(0.7 * more_sales, 0.0)
 
 
 def _log_odds(share: Floats) -> Floats:

@@ -17,12 +17,12 @@ from cartwise.data.simulator.shop import Shop
 from cartwise.data.simulator.visits import Pairs, Visits
 from cartwise.events import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
-CART_INTERCEPT = -4.45
+CART_INTERCEPT = -4.6
 BUY_INTERCEPT = -2.2
 CONTRAST, HOUR_CONTRAST = 1.5, 2.0
 """Published differences are between averages; between logits of single carts they are larger."""
 
-RETURN_SHARE = 0.25
+RETURN_SHARE = 0.24
 """Share of carted pairs not bought that somebody comes back to within a day."""
 
 QUICK_SHARE = 0.04
@@ -77,9 +77,9 @@ class Decisions:
     def _fit(self, person: Ints, product: Ints, day: Ints) -> Floats:
         """How readily this person buys, and this product in particular."""
         people = self.people
-        logit = 0.5 * people.propensity(person) - 0.4 * people.curiosity(person)
+        logit = 0.45 * people.propensity(person) - 0.3 * people.curiosity(person)
         logit += 0.3 * self._taste(person, product) - 0.3 * people.activity(person)
-        logit += 0.8 * self._needed(person, product, day) - 0.6 * self._strain(person, product)
+        logit += self._needed(person, product, day) - 0.5 * self._strain(person, product)
         return logit
 
     def _taste(self, person: Ints, product: Ints) -> Floats:

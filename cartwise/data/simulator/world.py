@@ -17,7 +17,7 @@ from cartwise.data.simulator.timeline import Timeline
 from cartwise.data.simulator.visits import arrive, nobody
 from cartwise.events import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
-VISITS_PER_SLICE = 40_000
+VISITS_PER_SLICE = 20_000
 """A day is simulated in slices of at most so many visits: that bounds the memory."""
 
 MEMORY_SHARE = 0.2
