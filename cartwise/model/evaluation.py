@@ -95,9 +95,14 @@ def _gather(
     findings = measure(scored, bundle.policy, finesse, known)
     names = data.manifest.feature_names
     contributions = explain(bundle.files[layout.BOOSTER], names, scored.vectors, settings.threads)
+    measured = {**findings.metrics(), "model_version": bundle.version}
     # Training's own facts stay; a ceiling of an earlier evaluation does not.
-    trained = {key: fact for key, fact in bundle.metrics.items() if not key.startswith("ceiling_")}
-    metrics = {**trained, **findings.metrics(), "model_version": bundle.version}
+    trained = {
+        name: fact
+        for name, fact in bundle.metrics.items()
+        if name not in measured and not name.startswith("ceiling_")
+    }
+    metrics = {**trained, **measured}
     return Evidence(data.manifest, metrics, findings, contributions, scored, bundle.policy)
 
 

@@ -7,7 +7,8 @@ import hashlib
 import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import import_module, metadata
 from pathlib import Path
@@ -22,6 +23,8 @@ from cartwise.model.evaluation import Evaluation
 from cartwise.model.training import TrainingSettings
 
 EXPERIMENT: Final = "cartwise"
+
+_TRACKING_URI: Final = "MLFLOW_TRACKING_URI"
 
 # Each may be set otherwise in the environment, but for telemetry.
 _MANNERS: Final = {
@@ -61,16 +64,16 @@ def track(
         with warnings.catch_warnings():
             # MLflow's own, about what it and its libraries will change: nothing to do here.
             warnings.simplefilter("ignore")
-            mlflow = _mlflow(tracking_uri)
-            experiment = _experiment(mlflow, None if uri else folder)
-            with mlflow.start_run(experiment_id=experiment, run_name=bundle.version) as run:
-                _log(mlflow, bundle, evaluation, settings)
-                logged = _log_model(bundle, model)
+            with _mlflow(tracking_uri) as mlflow:
+                experiment = _experiment(mlflow, None if uri else folder)
+                with mlflow.start_run(experiment_id=experiment, run_name=bundle.version) as run:
+                    _log(mlflow, bundle, evaluation, settings)
+                    logged = _log_model(bundle, model)
     except Exception as error:  # whatever a store, a server or the network makes MLflow raise
         reason = str(error).strip().partition("\n")[0]
         raise OutputError(
             f"the run could not be tracked in MLflow at '{tracking_uri}' ({reason}); the bundle "
-            f"'{model}' is whole: start the server, or unset MLFLOW_TRACKING_URI to track locally"
+            f"'{model}' is whole: start the server, or unset {_TRACKING_URI} to track locally"
         ) from error
     return TrackedRun(tracking_uri, run.info.run_id, logged.model_uri)
 
@@ -83,16 +86,24 @@ def _local(folder: Path) -> str:
     return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
 
 
-def _mlflow(tracking_uri: str) -> Any:
-    """MLflow, imported without telemetry or chatter and pointed at its store."""
+@contextmanager
+def _mlflow(tracking_uri: str) -> Iterator[Any]:
+    """MLflow, imported without telemetry or chatter and pointed at its store for a while."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     for name, value in _MANNERS.items():
         os.environ.setdefault(name, value)
     mlflow = import_module("mlflow")
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    given = os.environ.get(_TRACKING_URI)
     mlflow.set_tracking_uri(tracking_uri)
-    return mlflow
+    try:
+        yield mlflow
+    finally:
+        # MLflow writes the variable too: what the caller has set is put back.
+        mlflow.set_tracking_uri(None)
+        if given is not None:
+            os.environ[_TRACKING_URI] = given
 
 
 def _experiment(mlflow: Any, folder: Path | None) -> str:

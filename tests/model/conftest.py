@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from cartwise.model.boosting import Boosting
+from cartwise.model.boosting import Boosting, Seeding
 from cartwise.model.evaluation import Evaluation, EvaluationSettings, evaluate
 from cartwise.model.training import TrainingSettings, train
 from tests.model.worlds import World, write_world
 
-QUICK = TrainingSettings(boosting=Boosting(learning_rate=0.2, depth=3, rounds=60, patience=10))
-ROUGH = EvaluationSettings(draws=60, explained_carts=50)
+QUICK = TrainingSettings(
+    seeding=Seeding(threads=1),
+    boosting=Boosting(learning_rate=0.2, depth=3, rounds=60, patience=10),
+)
+ROUGH = EvaluationSettings(draws=60, explained_carts=50, threads=1)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,13 @@ def booster() -> xgb.Booster:
     vectors[random.random(vectors.shape) < 0.2] = np.nan
     known = np.nan_to_num(vectors)
     bought = random.random(4000) < 1 / (1 + np.exp(-known[:, 0] * known[:, 1] - known[:, 2]))
-    parameters = {"objective": "binary:logistic", "max_depth": 6, "eta": 0.3, "base_score": 0.3}
+    parameters = {
+        "objective": "binary:logistic",
+        "max_depth": 6,
+        "eta": 0.3,
+        "base_score": 0.3,
+        "nthread": 1,
+    }
     return xgb.train(parameters, xgb.DMatrix(vectors, bought), 60)
 
 

@@ -18,12 +18,13 @@ from cartwise.model.training import train
 from tests.model.conftest import QUICK
 from tests.model.worlds import change_manifest, change_part, read_part, write_world
 
+TWO_THREADS = replace(QUICK, seeding=Seeding(threads=2))
 TRAIN_AGAIN = """
 import sys
 from pathlib import Path
 from cartwise.model.training import train
-from tests.model.conftest import QUICK
-train(Path(sys.argv[1]), Path(sys.argv[2]), QUICK)
+from tests.model.test_training import TWO_THREADS
+train(Path(sys.argv[1]), Path(sys.argv[2]), TWO_THREADS)
 """
 
 
@@ -33,7 +34,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_the_same_input_and_seed_give_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     training = write_world(tmp_path, carts=1500).training
-    train(training, tmp_path / "here", QUICK)
+    train(training, tmp_path / "here", TWO_THREADS)
     subprocess.run(
         [sys.executable, "-c", TRAIN_AGAIN, training, tmp_path / "there"],
         check=True,

@@ -1,0 +1,117 @@
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xgboost as xgb
+
+from cartwise.errors import OutputError
+from cartwise.model.bundle import BOOSTER, Bundle
+from cartwise.model.report.plots import PLOTS
+from cartwise.model.tracking import TrackedRun, code_version, track
+from tests.model.conftest import QUICK, Outcome
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and its libraries
+
+
+@dataclass(frozen=True)
+class Tracked:
+    folder: Path
+    run: TrackedRun
+
+
+@pytest.fixture(scope="module")
+def tracked(outcome: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Tracked:
+    folder = tmp_path_factory.mktemp("tracking") / "mlflow"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("elsewhere"))
+        patch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
+        run = track(outcome.model, outcome.evaluation, QUICK, folder=folder)
+        assert os.environ["MLFLOW_TRACKING_URI"] == "http://elsewhere"
+        assert not list(Path.cwd().iterdir())
+    return Tracked(folder, run)
+
+
+def stored_run(tracked: Tracked):
+    from mlflow import MlflowClient  # noqa: PLC0415 - slow to import
+
+    return MlflowClient(tracked.run.tracking_uri).get_run(tracked.run.run_id)
+
+
+def test_a_run_holds_parameters_metrics_and_lineage(tracked: Tracked, outcome: Outcome) -> None:
+    run, bundle = stored_run(tracked), Bundle.load(outcome.model)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["boosting.depth"] == "3"
+    assert run.data.params["seeding.seed"] == "7"
+    assert run.data.params["horizon_seconds"] == "86400"
+    assert run.data.metrics["auc"] == outcome.evaluation.metrics["auc"]
+    assert run.data.metrics["carts_test"] == 600
+    assert run.data.tags["data_version"] == "beef" * 4
+    assert run.data.tags["code_version"] == code_version()
+    assert run.data.tags["model_version"] == bundle.version
+    assert run.data.tags["feature_fingerprint"] == bundle.spec.fingerprint
+
+
+def test_report_and_plots_are_artifacts(tracked: Tracked) -> None:
+    names = {file.name for file in (tracked.folder / "artifacts").rglob("*") if file.is_file()}
+    assert {"report.html", *(f"{plot}.svg" for plot in PLOTS)} < names
+
+
+def test_nothing_tracked_is_pickled(tracked: Tracked) -> None:
+    files = [file for file in tracked.folder.rglob("*") if file.is_file()]
+    assert not [file for file in files if file.suffix in {".pkl", ".pickle", ".joblib", ".dill"}]
+    assert "cloudpickle" not in "".join(
+        file.read_text() for file in files if file.name in {"MLmodel", "requirements.txt"}
+    )
+
+
+def test_any_mlflow_user_can_load_the_model(
+    tracked: Tracked, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow  # noqa: PLC0415 - slow to import
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracked.run.tracking_uri)
+    booster = mlflow.xgboost.load_model(tracked.run.model_uri)
+    assert isinstance(booster, xgb.Booster)
+    bundle = Bundle.load(outcome.model)
+    vectors = np.random.default_rng(1).normal(size=(50, 12)).astype(np.float32)
+    margin = booster.inplace_predict(vectors, predict_type="margin")
+    assert np.abs(margin - bundle.margin(vectors)).max() <= 1e-5
+    inputs = mlflow.models.get_model_info(tracked.run.model_uri).signature.inputs
+    assert tuple(inputs.input_names()) == bundle.spec.feature_names
+
+
+def test_the_whole_bundle_lies_beside_the_model(tracked: Tracked, outcome: Outcome) -> None:
+    (extra,) = tracked.folder.rglob("extra_files")
+    assert Bundle.load(extra).files == Bundle.load(outcome.model).files
+
+
+def test_telemetry_is_off(tracked: Tracked) -> None:
+    assert tracked.run.run_id
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+def test_a_second_run_joins_the_first(tracked: Tracked, outcome: Outcome) -> None:
+    second = track(outcome.model, outcome.evaluation, QUICK, folder=tracked.folder)
+    assert second.tracking_uri == tracked.run.tracking_uri
+    assert second.run_id != tracked.run.run_id
+
+
+def test_a_server_that_does_not_answer_is_named_and_the_bundle_stays(
+    outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    model = Path(shutil.copytree(outcome.model, tmp_path / "model"))
+    uri = "http://127.0.0.1:9"
+    with pytest.raises(OutputError, match=f"'{uri}'.*is whole.*MLFLOW_TRACKING_URI"):
+        track(model, outcome.evaluation, QUICK, folder=tmp_path / "mlflow", uri=uri)
+    assert Bundle.load(model).files[BOOSTER] == Bundle.load(outcome.model).files[BOOSTER]
+    assert not (tmp_path / "mlflow").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(outcome: Outcome, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file/mlflow"):
+        track(outcome.model, outcome.evaluation, QUICK, folder=tmp_path / "file" / "mlflow")
