@@ -289,11 +289,12 @@ def _rows(log: Log) -> list[Figure]:
 
 def _hours(log: Log) -> list[Figure]:
     table = hours(log)
+    views = float(table.select(pl.corr("published_views", "simulated_views")).item())
     rates = table.select("published_rate", "simulated_rate").to_numpy()
     covariance = np.cov(rates, rowvar=False, aweights=table["simulated_views"].to_numpy())
     alike = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
     return [
         Figure("busiest hour (UTC)", 16, int(table["simulated_views"].arg_max()), 1),
-        Figure("quietest hour (UTC)", 23, int(table["simulated_views"].arg_min()), 1),
+        Figure("correlation of the hours' views", 1.0, views, 0.01),
         Figure("correlation of the hours' purchases per cart", 1.0, float(alike), 0.3),
     ]

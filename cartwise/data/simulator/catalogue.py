@@ -194,7 +194,8 @@ def _view_share(rank: Ints, count: Ints) -> Floats:
 
 def _relative_prices(seed: int, goods: _Assortment, rng: np.random.Generator) -> Floats:
     level = np.random.default_rng([seed, 2]).standard_normal(len(goods.brand_names) + 1)
-    return np.clip(0.5 * level[goods.brand] + rng.standard_normal(len(goods.rank)), -2.5, 2.5)
+    price = 0.5 * level[goods.brand] + rng.standard_normal(len(goods.rank))
+    return goods.level(price, goods.views).clip(-2.5, 2.5)
 
 
 def _base_prices(table: pl.DataFrame, category: Ints, relative_price: Floats) -> Floats:

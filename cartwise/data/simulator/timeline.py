@@ -48,7 +48,7 @@ class Timeline:
         hesitation = _hesitations(visits.intent[carted.visit], rng)
         times = _view_times(visits, views, carted.latest, hesitation, rng)
         cart_times = times[carted.latest] + hesitation
-        rivals = _rivals(carted.visit, shop.category[carted.product], cart_times)
+        rivals = earlier_rivals(carted.visit, shop.category[carted.product], cart_times)
         chance = self.decisions.buy_probability(visits, carted, rivals, rng)
         carts = _carts(visits, carted, cart_times, chance)
         sales = _carts(visits, quick, times[quick.latest] + _QUICK_SECONDS, np.ones(len(quick)))
@@ -107,7 +107,7 @@ def _carts(visits: Visits, carted: Pairs, time: Ints, chance: Floats) -> Carts:
     return Carts(time, carted.product, person, session, chance)
 
 
-def _rivals(visit: Ints, category: Ints, time: Ints) -> Ints:
+def earlier_rivals(visit: Ints, category: Ints, time: Ints) -> Ints:
     """How many products of the same category the same visit carted before."""
     order = np.lexsort((time, category, visit))
     begins = (np.diff(visit[order], prepend=-1) != 0) | (np.diff(category[order], prepend=-1) != 0)
