@@ -32,6 +32,11 @@ class Estimate:
     bias: float
     """Mean of the draws less the value: what resampling adds to a measure that is not linear."""
 
+    def without_interval(self) -> "Estimate":
+        """The value alone: where all carts are of one class, every draw is, and shows no doubt."""
+        unknown = float("nan")
+        return Estimate(self.value, unknown, unknown, unknown)
+
     def unbiased(self) -> "Estimate":
         """The interval moved by the bias, not below 0.
 

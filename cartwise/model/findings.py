@@ -4,7 +4,7 @@ All statistics share the draws of one bootstrap, so the model and its baselines 
 the same carts in every draw.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -84,23 +84,12 @@ def _told(value: float) -> float | None:
 
 def measure(scored: ScoredCarts, policy: Policy, finesse: Finesse, truth: Array | None) -> Findings:
     """Measure everything; ``truth`` are the true probabilities (n,), NaN where not known."""
-    rankings = _rankings(scored)
-    affordable = max(_FEWEST_BINS, len(scored.users) // _CARTS_PER_BIN)
-    bins = Bins.equal_mass(scored.probability, scored.bought, min(finesse.bins, affordable))
+    rankings, bins = _rankings(scored), _bins(scored, finesse.bins)
+    panel = _panel(scored, policy, rankings, bins, truth)
     thresholds = np.linspace(0.0, 1.0, _THRESHOLDS + 1)
-    panels: list[Callable[[Array], Panel]] = [
-        _quality(scored, rankings["model"], bins),
-        _money(scored, policy),
-        _against_baselines(scored, rankings),
-    ]
-    if truth is not None:
-        panels.append(_against_truth(scored, truth))
-    together = _join(panels)
-    ones = np.ones(len(scored.users))
-    names = list(together(ones))
     estimates, observed, value = intervals(
         [
-            lambda weight: np.array(list(together(weight).values())),
+            lambda weight: np.array(list(panel(weight).values())),
             lambda weight: bins.means(weight)[2],
             _value_by_threshold(scored, policy, thresholds),
         ],
@@ -108,8 +97,8 @@ def measure(scored: ScoredCarts, policy: Policy, finesse: Finesse, truth: Array 
         draws=finesse.draws,
         seed=finesse.seed,
     )
-    named = dict(zip(names, estimates, strict=True))
-    named["ece"] = named["ece"].unbiased()
+    ones = np.ones(len(scored.users))
+    named = _named([*panel(ones)], estimates, one_class=np.ptp(scored.bought) == 0)
     return Findings(
         estimates=named,
         facts=_facts(scored, policy, bins, named, truth),
@@ -120,8 +109,36 @@ def measure(scored: ScoredCarts, policy: Policy, finesse: Finesse, truth: Array 
     )
 
 
-def _join(panels: Sequence[Callable[[Array], Panel]]) -> Callable[[Array], Panel]:
+def _bins(scored: ScoredCarts, wanted: int) -> Bins:
+    affordable = max(_FEWEST_BINS, len(scored.users) // _CARTS_PER_BIN)
+    return Bins.equal_mass(scored.probability, scored.bought, min(wanted, affordable))
+
+
+def _panel(
+    scored: ScoredCarts,
+    policy: Policy,
+    rankings: Mapping[str, Ranking],
+    bins: Bins,
+    truth: Array | None,
+) -> Callable[[Array], Panel]:
+    """Every metric by name, for any weights of the carts."""
+    panels = [
+        _quality(scored, rankings["model"], bins),
+        _money(scored, policy),
+        _against_baselines(scored, rankings),
+        *([] if truth is None else [_against_truth(scored, truth)]),
+    ]
     return lambda weight: {name: value for panel in panels for name, value in panel(weight).items()}
+
+
+def _named(
+    names: Sequence[str], estimates: Iterable[Estimate], *, one_class: bool
+) -> dict[str, Estimate]:
+    named = dict(zip(names, estimates, strict=True))
+    named["ece"] = named["ece"].unbiased()
+    if one_class:
+        return {name: estimate.without_interval() for name, estimate in named.items()}
+    return named
 
 
 def _rankings(scored: ScoredCarts) -> dict[str, Ranking]:

@@ -62,6 +62,8 @@ def _measure(dimension: str, name: str, rows: pl.DataFrame, draws: int, seed: in
 
     (found,) = intervals([statistic], rows["user_id"].to_numpy(), draws=draws, seed=seed)
     auc, share = found
+    if np.ptp(bought) == 0:
+        share = share.without_interval()
     return Slice(dimension, name, rows.height, auc, share, float(probability.mean()))
 
 

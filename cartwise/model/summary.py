@@ -1,9 +1,11 @@
 """What the metrics mean, in plain words: the top of the report, the card, the command line."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 from cartwise.model.baselines import NAMES as BASELINES
+from cartwise.model.bootstrap import Estimate
 
 _FEW_CARTS: Final = (
     "Few carts: {train} to train and {test} to test. Take every figure as a rough one: "
@@ -26,12 +28,19 @@ def baseline_title(name: str) -> str:
 
 def with_interval(metrics: Mapping[str, Any], name: str, digits: int = 3) -> str:
     """A metric as ``0.712 (0.705 to 0.719)``, or that it cannot be told."""
-    value, low, high = (metrics.get(f"{name}{end}") for end in ("", "_low", "_high"))
-    if value is None:
+    known = [metrics.get(f"{name}{end}") for end in ("", "_low", "_high")]
+    value, low, high = (math.nan if number is None else number for number in known)
+    return estimate_text(Estimate(value, low, high, math.nan), digits)
+
+
+def estimate_text(estimate: Estimate, digits: int = 3) -> str:
+    """An estimate as ``0.712 (0.705 to 0.719)``, or that it cannot be told."""
+    if math.isnan(estimate.value):
         return "cannot be told"
-    if low is None or high is None:
-        return f"{value:.{digits}f} (no interval)"
-    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    if math.isnan(estimate.low):
+        return f"{estimate.value:,.{digits}f} (no interval)"
+    low, high = (f"{end:,.{digits}f}" for end in (estimate.low, estimate.high))
+    return f"{estimate.value:,.{digits}f} ({low} to {high})"
 
 
 def sentences(metrics: Mapping[str, Any]) -> list[str]:

@@ -263,6 +263,7 @@ def test_test_carts_that_all_end_the_same_way_are_reported_without_auc(
     found = evaluated(tmp_path, world)
     assert found.metrics["auc"] is None
     assert found.metrics["base_rate"] == label
+    assert found.metrics["base_rate_low"] is None
     assert found.metrics["beats_every_baseline"] is False
     assert "roc" not in found.plots
     assert f"All {carts} test carts ended the same way" in Page(found.report.read_text()).text
@@ -296,7 +297,7 @@ def test_a_log_without_outages_or_features_for_slices_is_reported(tmp_path: Path
     train(world.training, tmp_path / "model")
     found = evaluated(tmp_path, world)
     assert {one.dimension for one in found.slices} == {"category", "price", "hour (UTC)"}
-    assert "shaded: purchases" not in found.plots["days"]
+    assert "shaded: not recorded" not in found.plots["days"]
 
 
 def test_the_report_is_readable_by_everybody(outcome: Outcome) -> None:

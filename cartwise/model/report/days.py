@@ -32,10 +32,7 @@ _NAMED_DAYS: Final = 6
 
 def draw_days(manifest: Manifest) -> str:
     """Share bought and carts by day, with censored spans and the parts of the split."""
-    days = np.array([_day_number(day.date) for day in manifest.daily]) + 0.5
-    carts = np.array([day.carts for day in manifest.daily], dtype=np.float64)
-    positives = np.array([day.positives for day in manifest.daily])
-    censored = np.array([day.censored for day in manifest.daily])
+    days, carts, positives, censored = _calendar(manifest)
     rate = np.divide(positives, carts, out=np.full_like(carts, np.nan), where=carts > 0)
     layout = {"sharex": True, "height_ratios": [2.4, 1.0]}
     with figure(_HEIGHT_INCHES, 2, 1, **layout) as (drawn, [above, below]):
@@ -50,6 +47,16 @@ def draw_days(manifest: Manifest) -> str:
         _mark_parts(above, manifest)
         _name_days(below, days)
         return to_svg(drawn, "days")
+
+
+def _calendar(manifest: Manifest) -> tuple[Array, Array, Array, Array]:
+    """Middles of all days from the first to the last, and their carts, bought and censored."""
+    numbers = np.array([int(_day_number(day.date)) for day in manifest.daily])
+    counts = np.zeros((3, np.ptp(numbers) + 1))
+    facts = [(day.carts, day.positives, day.censored) for day in manifest.daily]
+    counts[:, numbers - numbers.min()] = np.array(facts).T
+    middles = numbers.min() + np.arange(counts.shape[1]) + 0.5
+    return middles, counts[0], counts[1], counts[2]
 
 
 def _bars(axes: Axes, days: Array, low: Array, high: Array, color: str, label: str) -> None:
@@ -73,7 +80,7 @@ def _mark_spans(panels: Sequence[Axes], manifest: Manifest) -> None:
             start, end = _day_number(span.start), _day_number(span.end)
             axes.axvspan(start, end, color=WARM, alpha=0.16, lw=0)
     if manifest.censored_spans:
-        note = "shaded: purchases not recorded as usual"
+        note = "shaded: not recorded as usual"
         corner = panels[0].transAxes
         panels[0].text(1.0, 0.04, note, transform=corner, color=WARM, fontsize=8, ha="right")
 
@@ -81,7 +88,7 @@ def _mark_spans(panels: Sequence[Axes], manifest: Manifest) -> None:
 def _mark_parts(axes: Axes, manifest: Manifest) -> None:
     """A colored strip above the days for each part of the split."""
     above = axes.get_xaxis_transform()
-    style: Mapping[str, Any] = {"clip_on": False, "solid_capstyle": "butt", "lw": 4}
+    style: Mapping[str, Any] = {"clip_on": False, "solid_capstyle": "projecting", "lw": 4}
     strips = []
     for name, part in manifest.parts.items():
         if part.carts == 0:

@@ -10,7 +10,7 @@ from cartwise.model.examples import Manifest
 from cartwise.model.report.drawing import theme_css
 from cartwise.model.report.plots import PLOTS, Evidence
 from cartwise.model.slices import Slice
-from cartwise.model.summary import few_carts, sentences, with_interval
+from cartwise.model.summary import estimate_text, few_carts, sentences, with_interval
 
 _SECTIONS: Final[Mapping[str, Sequence[str]]] = {
     "How well it ranks": ("roc", "rivals", "gain", "precision-recall"),
@@ -44,7 +44,7 @@ def render_report(evidence: Evidence, plots: Mapping[str, str]) -> str:
 def _figures(names: Sequence[str], plots: Mapping[str, str]) -> str:
     shown = [(PLOTS[name], plots[name]) for name in names if name in plots]
     if not shown:
-        return "<p>All test carts ended the same way: there is nothing to rank.</p>"
+        return "<p>All test carts ended the same way: there is nothing to show.</p>"
     return "".join(
         f"<figure><h3>{plot.title}</h3><figcaption>{plot.caption}</figcaption>"
         f"{_named(svg, plot.title)}</figure>"
@@ -132,8 +132,7 @@ def _minute(time: str) -> str:
 
 def _tables(evidence: Evidence) -> str:
     metrics = [
-        (escape(name), with_interval(evidence.metrics, name, 4))
-        for name in evidence.findings.estimates
+        (name, estimate_text(estimate, 4)) for name, estimate in evidence.findings.estimates.items()
     ]
     slices = [_slice_row(one) for one in evidence.findings.slices]
     heads = ("slice", "carts", "AUC", "bought", "predicted")
@@ -147,10 +146,8 @@ def _tables(evidence: Evidence) -> str:
 
 def _slice_row(one: Slice) -> tuple[str, ...]:
     name = f"{one.dimension}: {one.name.split(': ', 1)[-1]}"
-    auc, bought = one.auc, one.bought
-    ranked = f"{auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})"
-    shares = f"{bought.value:.3f} ({bought.low:.3f} to {bought.high:.3f})"
-    return (name, f"{one.carts:,}", ranked, shares, f"{one.predicted:.3f}")
+    told = (estimate_text(one.auc), estimate_text(one.bought))
+    return (name, f"{one.carts:,}", *told, f"{one.predicted:.3f}")
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -27,11 +27,6 @@ class Evidence:
     scored: ScoredCarts
     policy: Policy
 
-    @property
-    def both_classes(self) -> bool:
-        """Whether the test carts can be ranked at all."""
-        return self.metrics["auc"] is not None
-
 
 @dataclass(frozen=True)
 class Plot:
@@ -40,7 +35,17 @@ class Plot:
     title: str
     caption: str
     draw: Callable[[Evidence], str]
-    needs_both_classes: bool = False
+    possible: Callable[[Evidence], bool] = lambda _: True
+
+
+def _both_classes(evidence: Evidence) -> bool:
+    """Whether the test carts can be ranked at all."""
+    return evidence.metrics["auc"] is not None
+
+
+def _something_contributes(evidence: Evidence) -> bool:
+    """Few carts may have left the model nothing to learn but the base rate."""
+    return bool(evidence.contributions.strongest(1))
 
 
 PLOTS: Final[Mapping[str, Plot]] = {
@@ -49,27 +54,27 @@ PLOTS: Final[Mapping[str, Plot]] = {
         "The more a curve bends to the upper left, the better it tells bought carts from "
         "abandoned ones. The diagonal is chance.",
         lambda evidence: draw_roc(evidence.findings.gains),
-        needs_both_classes=True,
+        possible=_both_classes,
     ),
     "rivals": Plot(
         "Against simpler ways",
         "Bars are 95 % intervals, the shade is the model's: what it does not touch is clearly "
         "better or worse. AUC is better to the right, log loss to the left.",
         lambda evidence: draw_rivals(evidence.findings.estimates),
-        needs_both_classes=True,
+        possible=_both_classes,
     ),
     "precision-recall": Plot(
         "Finding bought carts",
         "To find more of the bought carts, more abandoned ones have to be taken along.",
         lambda evidence: draw_precision_recall(evidence.findings.gains),
-        needs_both_classes=True,
+        possible=_both_classes,
     ),
     "gain": Plot(
         "Gain and lift",
         "How many of all bought carts are among the first carts of the list. The numbers on the "
         "curve are the lift over a random list.",
         lambda evidence: draw_gain(evidence.findings.gains),
-        needs_both_classes=True,
+        possible=_both_classes,
     ),
     "reliability": Plot(
         "Said and done",
@@ -99,6 +104,7 @@ PLOTS: Final[Mapping[str, Plot]] = {
         "A dot is a cart: to the right the feature speaks for buying, to the left against it. "
         "Blue is a low value of the feature, red a high one, gray a missing one.",
         lambda evidence: draw_contributions(evidence.contributions),
+        possible=_something_contributes,
     ),
     "days": Plot(
         "Day by day",
@@ -111,8 +117,4 @@ PLOTS: Final[Mapping[str, Plot]] = {
 
 def draw_plots(evidence: Evidence) -> dict[str, str]:
     """Every plot that can be drawn, as SVG elements for the report's page, by name."""
-    return {
-        name: plot.draw(evidence)
-        for name, plot in PLOTS.items()
-        if evidence.both_classes or not plot.needs_both_classes
-    }
+    return {name: plot.draw(evidence) for name, plot in PLOTS.items() if plot.possible(evidence)}

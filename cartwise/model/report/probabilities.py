@@ -38,7 +38,9 @@ def draw_reliability(reliability: Reliability) -> str:
         axes.fill_between(
             predicted, low, high, color=MODEL, alpha=BAND, lw=0, label="95 % interval"
         )
-        axes.plot(predicted, observed.value, "o-", color=MODEL, ms=4, label="observed")
+        axes.plot(
+            predicted, observed.value, "o-", color=MODEL, ms=4, label="observed", clip_on=False
+        )
         percentages(axes, "predicted probability", "share really bought")
         axes.set(xlim=(0, top), ylim=(0, top))
         axes.legend(loc="upper left")
@@ -57,7 +59,7 @@ def draw_probabilities(probability: Array, bought: Array) -> str:
         axes.set(xlabel="predicted probability", ylabel="share of the carts of each kind")
         axes.xaxis.set_major_formatter(percent)
         axes.yaxis.set_major_formatter(percent)
-        axes.legend(loc="upper right")
+        legend_above(axes, columns=2)
         return to_svg(drawn, "probabilities")
 
 
