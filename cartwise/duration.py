@@ -21,9 +21,11 @@ def parse_duration(text: str) -> int:
 def format_duration(seconds: int) -> str:
     """A duration in its two largest units: ``format_duration(10_200) == "2 h 50 min"``."""
     names = {"d": "d", "h": "h", "m": "min", "s": "s"}
+    if seconds < 2 * UNITS["d"]:
+        names.pop("d")
     parts: list[str] = []
-    for unit, length in UNITS.items():
-        count, seconds = divmod(seconds, length)
+    for unit, name in names.items():
+        count, seconds = divmod(seconds, UNITS[unit])
         if count:
-            parts.append(f"{count} {names[unit]}")
+            parts.append(f"{count} {name}")
     return " ".join(parts[:2]) or "0 s"

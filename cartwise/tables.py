@@ -60,13 +60,13 @@ def training_set_summary(manifest: Manifest) -> RenderableType:
             _minute(part["last_cart"]),
         )
     reasons = {
-        "embargoed": "between two parts",
-        "censored_outage": "too near to a suspect span",
-        "censored_end": "too near to the end of the log",
+        "embargoed": "embargo",
+        "censored_outage": "suspect span",
+        "censored_end": "end of the log",
     }
     for fate, reason in reasons.items():
         if manifest["counts"][fate]:
-            table.add_row(f"[dim]left out: {reason}", f"[dim]{manifest['counts'][fate]:,}")
+            table.add_row(f"[dim]left out ({reason})", f"[dim]{manifest['counts'][fate]:,}")
     horizon = format_duration(manifest["horizon_seconds"])
     table.caption = f"bought: within {horizon}, by the same {manifest['label_scope']}"
     return table

@@ -5,6 +5,8 @@ same on every machine and in every version of every library. With 10^9 sessions 
 two sharing a key is below 10^-20.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -31,11 +33,11 @@ def hash_text(column: pl.Series) -> Keys:
 
 
 class KeyColumns:
-    """The key columns of a batch of events, each prepared once for all entities that use it."""
+    """The key columns of a batch of events: those of text with their hashes, each made once."""
 
-    def __init__(self, events: pl.DataFrame) -> None:
+    def __init__(self, events: pl.DataFrame, hashes: Mapping[str, Keys]) -> None:
         self._events = events
-        self._text: dict[str, Keys] = {}
+        self._hashes = hashes
 
     def keys(self, entity: Entity) -> tuple[Keys, Known]:
         """Keys of an entity, and where all its key columns have a value."""
@@ -48,32 +50,24 @@ class KeyColumns:
         match names:
             case ():
                 return np.zeros((self._events.height, 2), dtype=np.uint64)
-            case (name,) if self._is_text(name):
-                return self._hashed(name)
+            case (name,) if name in self._hashes:
+                return self._hashes[name]
             case (name,):
                 return self._pair(np.zeros(self._events.height, dtype=np.uint64), self._half(name))
-            case (first, second) if self._is_text(first):
+            case (first, second) if first in self._hashes:
                 return self._salted(first, second)
             case (first, second):
                 return self._pair(self._half(first), self._half(second))
         raise ValueError(f"a key has at most two columns, not {names}")
 
-    def _is_text(self, name: str) -> bool:
-        return self._events.schema[name] == pl.String
-
-    def _hashed(self, name: str) -> Keys:
-        if name not in self._text:
-            self._text[name] = hash_text(self._events[name])
-        return self._text[name]
-
     def _half(self, name: str) -> NDArray[np.uint64]:
-        if self._is_text(name):
-            return self._hashed(name)[:, 1]
+        if name in self._hashes:
+            return self._hashes[name][:, 1]
         return self._events[name].fill_null(0).to_numpy().view(np.uint64)
 
     def _salted(self, text: str, other: str) -> Keys:
         out = np.empty((self._events.height, 2), dtype=np.uint64)
-        mix_in(self._hashed(text), self._half(other), out)
+        mix_in(self._hashes[text], self._half(other), out)
         return out
 
     @staticmethod

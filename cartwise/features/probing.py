@@ -1,7 +1,9 @@
 """Open addressing with linear probing, compiled: where a key's state lies in a table.
 
-``slots`` is a power of two of uint64, 0 if free, else a tag of the key's hash in the upper half and
-its row + 1 in the lower. ``keys`` (rows, 2) holds the keys themselves.
+``slots`` is an array of two to the power of ``64 - shift`` uint64. A slot is 0 if free, else it has
+the upper half of the key's hash above the key's row + 1. A key belongs to the slot that the upper
+bits of its hash name, ``hash >> shift``, or to the next free one: so the slots are in the order of
+hashes, and growing them is a walk from end to end. ``keys`` (rows, 2) holds the keys themselves.
 """
 
 import numpy as np
@@ -11,6 +13,7 @@ from cartwise.features.compiled import compiled
 from cartwise.features.hashing import mix
 
 _ROW_MASK = np.uint64(0xFFFFFFFF)
+_ONE = np.uint64(1)
 
 
 @compiled()
@@ -19,43 +22,55 @@ def _hash(high, low):
 
 
 @compiled()
-def _find(high, low, slots, keys):
+def _find(high, low, slots, shift, keys):
     """Slot of a key, or the free slot where it belongs, and the key's tag."""
     hashed = _hash(high, low)
     tag = hashed & ~_ROW_MASK
     mask = np.uint64(len(slots) - 1)
-    slot = hashed & mask
+    slot = hashed >> shift
     while slots[slot] != 0:
         if (slots[slot] & ~_ROW_MASK) == tag:
-            row = (slots[slot] & _ROW_MASK) - np.uint64(1)
+            row = (slots[slot] & _ROW_MASK) - _ONE
             if keys[row, 0] == high and keys[row, 1] == low:
                 return slot, tag
-        slot = (slot + np.uint64(1)) & mask
+        slot = (slot + _ONE) & mask
     return slot, tag
 
 
 @compiled()
-def locate(wanted, known, slots, keys, count, rows):
+def locate(wanted, known, slots, shift, keys, count, rows):
     """Fill ``rows`` with the row of each key, adding those that are new; the new count of keys."""
     for i in range(len(rows)):
         rows[i] = -1
         if known[i]:
-            slot, tag = _find(wanted[i, 0], wanted[i, 1], slots, keys)
+            slot, tag = _find(wanted[i, 0], wanted[i, 1], slots, shift, keys)
             if slots[slot] == 0:
                 keys[count, 0] = wanted[i, 0]
                 keys[count, 1] = wanted[i, 1]
                 count += 1
                 slots[slot] = tag | np.uint64(count)
-            rows[i] = (slots[slot] & _ROW_MASK) - np.uint64(1)
+            rows[i] = (slots[slot] & _ROW_MASK) - _ONE
     return count
 
 
 @compiled()
-def fill_slots(keys, count, slots):
+def fill_slots(keys, count, slots, shift):
     """Enter all keys into empty slots."""
     for row in range(count):
-        slot, tag = _find(keys[row, 0], keys[row, 1], slots, keys)
+        slot, tag = _find(keys[row, 0], keys[row, 1], slots, shift, keys)
         slots[slot] = tag | np.uint64(row + 1)
+
+
+@compiled()
+def move_slots(old, slots, shift):
+    """Enter all keys of ``old`` slots into empty, wider ones."""
+    mask = np.uint64(len(slots) - 1)
+    for entry in old:
+        if entry != 0:
+            slot = entry >> shift
+            while slots[slot] != 0:
+                slot = (slot + _ONE) & mask
+            slots[slot] = entry
 
 
 @compiled()

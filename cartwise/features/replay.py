@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cartwise.features import kernel
-from cartwise.features.keys import KeyColumns
+from cartwise.features.keys import KeyColumns, Keys, hash_text
 from cartwise.features.layout import plan_of
 from cartwise.features.spec import Entity, Specification
 from cartwise.features.table import States, StateTable
@@ -19,7 +19,7 @@ SHARDED_BY = "user_id"
 """States whose key has this column may be split over shards; all others are few or short-lived."""
 
 THREADS = 2
-_BATCH_ROWS = 262_144
+_BATCH_ROWS = 65_536
 
 Rows = NDArray[np.int64]
 
@@ -96,7 +96,7 @@ class Replay:
         return {name: table.snapshot() for name, table in self._tables.items()}
 
     def _walk(self, events: pl.DataFrame, wanted: Rows, out: Values) -> None:
-        everyone = _batch(events, wanted)
+        everyone = self._batch(events, wanted)
         ours = everyone if self.shard.count == 1 else self._ours(events, everyone.places)
         entities = zip(
             self.specification.entities, self._plan.entities, self._plan.offsets, strict=True
@@ -113,8 +113,21 @@ class Replay:
 
     def _ours(self, events: pl.DataFrame, places: Rows) -> Batch:
         mask = self.shard.mask(events[SHARDED_BY])
-        batch = _batch(events.filter(mask), np.empty(0, dtype=np.int64))
+        batch = self._batch(events.filter(mask), np.empty(0, dtype=np.int64))
         return Batch(batch.columns, batch.times, batch.kinds, batch.log_prices, places[mask])
+
+    def _batch(self, events: pl.DataFrame, wanted: Rows) -> Batch:
+        places = np.full(events.height, -1, dtype=np.int64)
+        here = np.flatnonzero((wanted >= 0) & (wanted < events.height))
+        places[wanted[here]] = here
+        kinds = events["event_type"].to_physical().cast(pl.Int64).to_numpy()
+        columns = KeyColumns(events, self._hashes(events))
+        return Batch(columns, _times(events), kinds, _log_prices(events), places)
+
+    def _hashes(self, events: pl.DataFrame) -> dict[str, Keys]:
+        keyed = {name for entity in self._tables for name in self.specification.entity(entity).key}
+        texts = [name for name in sorted(keyed) if events.schema[name] == pl.String]
+        return dict(zip(texts, self._pool.map(hash_text, events[texts]), strict=True))
 
     def _walk_entity(self, entity: Entity, offset: int, batch: Batch, out: Values) -> None:
         table = self._tables[entity.name]
@@ -158,14 +171,6 @@ def complete(specification: Specification, carts: pl.DataFrame, values: Values) 
     write_facts(_times(carts), _log_prices(carts), values)
     derive_all(values, plan.program)
     return values if len(plan.vector) == plan.values else values[:, plan.vector]
-
-
-def _batch(events: pl.DataFrame, wanted: Rows) -> Batch:
-    places = np.full(events.height, -1, dtype=np.int64)
-    here = np.flatnonzero((wanted >= 0) & (wanted < events.height))
-    places[wanted[here]] = here
-    kinds = events["event_type"].to_physical().cast(pl.Int64).to_numpy()
-    return Batch(KeyColumns(events), _times(events), kinds, _log_prices(events), places)
 
 
 def _times(events: pl.DataFrame) -> NDArray[np.int64]:

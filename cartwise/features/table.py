@@ -12,6 +12,9 @@ from cartwise.features.layout import Clock, StateLayout
 _FULL = 0.6
 """Share of occupied slots from which linear probing gets slow."""
 
+_FEW = 1000
+"""So few states are not worth looking through."""
+
 
 class States(NamedTuple):
     """States by key: ``keys`` (n, 2) and ``states`` (n, width), row by row."""
@@ -29,23 +32,27 @@ class StateTable:
         self.count = 0 if states is None else len(states.keys)
         self._keys = np.empty((0, 2), dtype=np.uint64) if states is None else states.keys.copy()
         self.states = np.empty((0, layout.width)) if states is None else states.states.copy()
-        self._index(1 << int(self.count / _FULL + 1024).bit_length())
+        self._living = max(self.count, _FEW)
+        self._slots, self._shift = _free_slots(max(self.count, _FEW))
+        probing.fill_slots(self._keys, self.count, self._slots, self._shift)
 
     def locate(self, keys: Keys, known: Known, landmark: int) -> NDArray[np.int64]:
         """Row of each key, -1 where it is not known; new keys get an empty state."""
         self._reserve(len(keys))
         rows = np.empty(len(keys), dtype=np.int64)
         before = self.count
-        self.count = probing.locate(keys, known, self._slots, self._keys, before, rows)
+        self.count = probing.locate(keys, known, self._slots, self._shift, self._keys, before, rows)
         probing.clear_rows(self.states, self.layout, before, self.count, landmark)
         return rows
 
     def forget(self, time: int) -> None:
-        """Drop what nobody can see any more at ``time`` or later."""
-        kept = probing.keep_living(self.states, self._keys, self.count, self.layout, time)
-        if kept < self.count:
-            self.count = kept
-            self._index(len(self._slots))
+        """Drop what nobody can see any more at ``time`` or later, once half may be of that kind."""
+        if self.count < 2 * self._living:
+            return
+        self.count = probing.keep_living(self.states, self._keys, self.count, self.layout, time)
+        self._living = max(self.count, _FEW)
+        self._slots[:] = 0
+        probing.fill_slots(self._keys, self.count, self._slots, self._shift)
 
     def snapshot(self) -> States:
         """The states as they are now; views, valid until the table changes."""
@@ -59,8 +66,12 @@ class StateTable:
             self._keys.resize((rows, 2), refcheck=False)
             self.states.resize((rows, self.layout.width), refcheck=False)
         if needed > _FULL * len(self._slots):
-            self._index(1 << int(needed / _FULL).bit_length())
+            old = self._slots
+            self._slots, self._shift = _free_slots(needed)
+            probing.move_slots(old, self._slots, self._shift)
 
-    def _index(self, slots: int) -> None:
-        self._slots = np.zeros(slots, dtype=np.uint64)
-        probing.fill_slots(self._keys, self.count, self._slots)
+
+def _free_slots(rows: int) -> tuple[NDArray[np.uint64], np.uint64]:
+    """Slots for so many rows, and how far a hash is shifted to name one."""
+    bits = int(rows / _FULL).bit_length()
+    return np.zeros(1 << bits, dtype=np.uint64), np.uint64(64 - bits)
