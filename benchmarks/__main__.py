@@ -1,0 +1,81 @@
+"""``python -m benchmarks``: every figure, with its peers, in one run on the same data."""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import features, inference, ingest, machine
+from benchmarks.contest import ContestantFailed
+from benchmarks.counters import event_count
+from benchmarks.figure import Disagreement, Outcome, run
+from benchmarks.rawlog import raw_files, write_raw
+from benchmarks.table import table
+from cartwise.data.ingest import ingest as write_lake
+from cartwise.data.training_set import build
+from cartwise.errors import CartwiseError
+
+FIGURES = ("ingest", "features", "inference")
+WARM_UP_EVENTS = 50_000
+
+
+def main() -> int:
+    """Print a table per figure, or one JSON object; 1 where contestants disagree or fail."""
+    options = _options()
+    console = Console(stderr=options.json)
+    try:
+        with tempfile.TemporaryDirectory(prefix="cartwise-bench-", dir=options.scratch) as scratch:
+            outcomes = [
+                _shown(outcome, console) for outcome in _outcomes(Path(scratch), options, console)
+            ]
+    except (CartwiseError, ContestantFailed, Disagreement) as error:
+        console.print(f"[red]{type(error).__name__}[/]: {error}", highlight=False)
+        return 1
+    facts = machine.describe()
+    console.print("Measured on " + ", ".join(f"{name} {fact}" for name, fact in facts.items()))
+    if options.json:
+        figures = [outcome.facts() for outcome in outcomes]
+        sys.stdout.write(json.dumps({"machine": facts, "figures": figures}) + "\n")
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000, help="about so many events")
+    parser.add_argument("--figures", nargs="+", choices=FIGURES, default=FIGURES)
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    parser.add_argument("--scratch", type=Path, help="folder for temporary files")
+    return parser.parse_args()
+
+
+def _shown(outcome: Outcome, console: Console) -> Outcome:
+    console.print(table(outcome))
+    return outcome
+
+
+def _outcomes(scratch: Path, options: argparse.Namespace, console: Console) -> Iterator[Outcome]:
+    warm, full = scratch / "warm", scratch / "full"
+    console.print(f"Simulating {options.events:,} events, and {WARM_UP_EVENTS:,} to warm up with.")
+    events = write_raw(full / "raw", options.events)
+    write_raw(warm / "raw", WARM_UP_EVENTS)
+    for folder in (warm, full):
+        write_lake(raw_files(folder / "raw"), folder / "lake")
+    if "ingest" in options.figures:
+        yield run(ingest.FIGURE, warm / "raw", full / "raw", events, scratch / "ingest")
+    if "features" in options.figures:
+        distinct = event_count(full / "lake")
+        yield run(features.FIGURE, warm / "lake", full / "lake", distinct, scratch / "features")
+    if "inference" in options.figures:
+        build(full / "lake", scratch / "training")
+        rows = inference.write_model(scratch / "training", scratch / "model")
+        yield run(
+            inference.FIGURE, scratch / "model", scratch / "model", rows, scratch / "inference"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
