@@ -118,7 +118,7 @@ def parse(raw: pl.DataFrame) -> pl.DataFrame:
     given = [pl.col(name).is_not_null().alias(_given(name)) for name in _PARSED]
     return raw.select(pl.col(LINE), parse_times(raw["event_time"]), *typed, *given).with_columns(
         # Minus zero would be written as another byte pattern than zero, and be no duplicate of it.
-        pl.col("price") + 0.0
+        pl.when(pl.col("price") != 0).then("price").otherwise(pl.col("price").abs())
     )
 
 
@@ -139,12 +139,14 @@ def parse_times(times: pl.Series) -> pl.Series:
 
 
 def _native_times(times: pl.Series) -> pl.Series:
-    zoned = times.dt.replace_time_zone("UTC") if _is_naive(times) else times
-    return zoned.dt.convert_time_zone("UTC").dt.truncate("1s").cast(EVENT_SCHEMA["event_time"])
-
-
-def _is_naive(times: pl.Series) -> bool:
-    return isinstance(times.dtype, pl.Datetime) and times.dtype.time_zone is None
+    if not isinstance(times.dtype, pl.Datetime):
+        # A Parquet column without any value may have the type of nothing.
+        return times.cast(EVENT_SCHEMA["event_time"])
+    zone = times.dtype.time_zone
+    # What microseconds cannot hold becomes null here; truncating would overflow.
+    held = times.cast(pl.Datetime("us", zone), strict=False)
+    zoned = held.dt.convert_time_zone("UTC") if zone else held.dt.replace_time_zone("UTC")
+    return zoned.dt.truncate("1s")
 
 
 def _iso_times(times: pl.Series) -> pl.Series:

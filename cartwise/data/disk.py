@@ -1,5 +1,6 @@
 """What can go wrong with files, told as errors that say which file and what to do."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ def readable(path: Path) -> Iterator[None]:
         raise InputError(f"{path} does not exist: check the path") from error
     except PermissionError as error:
         raise InputError(f"{path} may not be read: check its permissions") from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, pl.exceptions.ComputeError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise InputError(f"{path} is damaged or cut short ({reason}): get it again") from error
 
@@ -34,16 +35,18 @@ def writable(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _output_error(folder, error.strerror or str(error)) from error
+        # Arrow's errors have a number but a text of their own.
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise _output_error(folder, reason) from error
     except pl.exceptions.ComputeError as error:
         # Polars wraps what the system says in its own error, as text.
-        if reason := _OS_REASON.search(str(error)):
-            raise _output_error(folder, reason[1].strip()) from error
+        if found := _OS_REASON.search(str(error)):
+            raise _output_error(folder, found[1].strip()) from error
         raise
 
 
 def _output_error(folder: Path, reason: str) -> OutputError:
     return OutputError(
         f"{folder} cannot be written ({reason}): free space, check permissions or choose another "
-        "folder; what it held before is unchanged"
+        "folder, and run it again"
     )

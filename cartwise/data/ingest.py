@@ -22,13 +22,11 @@ from cartwise.data.lake import day_path, row_count, stored_file
 from cartwise.data.quarantine import Quarantine
 from cartwise.data.sources import Piece, Source, find_sources, read
 from cartwise.data.spill import Spill
-from cartwise.errors import InputError
 from cartwise.progress import Advance, Progress, Silent
 
 CHUNK_ROWS: Final = 4_000_000
 """So many events are held in memory by default, about 1 GB."""
 
-_WORKERS: Final = min(4, pl.thread_pool_size())
 _SILENT: Final = Silent()
 
 
@@ -109,8 +107,7 @@ def ingest(
         InputError: a source is missing, damaged or no event file.
         OutputError: ``out`` cannot be written, or another ingest is at work in it.
     """
-    found = find_sources(sources)
-    _refuse_own_files(found, out)
+    found = find_sources(sources, out)
     identity = [_identity(source) for source in found]
     with publication.locked(out), writable(out):
         record = publication.recover(out)
@@ -156,12 +153,6 @@ class _Tally:
             self.times = [min(times), max(times)]
 
 
-def _refuse_own_files(sources: Sequence[Source], out: Path) -> None:
-    for source in sources:
-        if out.resolve() in source.path.resolve().parents:
-            raise InputError(f"{source.path} lies in {out}, which is written to: choose another")
-
-
 def _identity(source: Source) -> list[Any]:
     stat = source.path.stat()
     return [str(source.path.resolve()), stat.st_size, stat.st_mtime_ns]
@@ -196,7 +187,7 @@ def _take(
 ) -> SourceReport:
     before = tally.rows_in
     with Quarantine(ready / quarantine.FOLDER, source.path) as refused_rows:
-        for rows in map_ahead(_part, read(source, advance), _WORKERS):
+        for rows in map_ahead(_part, read(source, advance), _workers()):
             spill.add(rows.events)
             refused_rows.add(rows.refused)
             tally.add(rows)
@@ -204,11 +195,16 @@ def _take(
     return SourceReport(str(source.path), rows_in, refused_rows.rows, source.ignored_columns)
 
 
+def _workers() -> int:
+    # More would only wait for the one that writes.
+    return min(4, pl.thread_pool_size())
+
+
 def _part(piece: Piece) -> _Parted:
-    rows = piece()
+    rows = piece.parse()
     checked = check(rows.fields)
     refused = pl.concat([rows.malformed, rows.with_text(checked.refused)])
-    return _Parted(rows.height, checked.events, refused)
+    return _Parted(piece.height, checked.events, refused)
 
 
 def _finish_days(spill: Spill, ready: Path, out: Path, progress: Progress) -> int:

@@ -14,6 +14,7 @@ from cartwise.events import COLUMNS, EVENT_SCHEMA
 
 _BATCH_ROWS: Final = 2**16
 _BUFFER_BYTES: Final = 2**20
+_CALENDAR_MS: Final = 8_000 * 365 * 86_400_000
 
 
 def batches(path: Path) -> Iterator[tuple[int, Any]]:
@@ -36,7 +37,7 @@ def read_batch(batch: Any, first_row: int) -> RawRows:
     line = pl.int_range(first_row, first_row + pl.len(), dtype=pl.Int64).alias(LINE)
     rows = fields.with_columns(line)
     malformed = pl.DataFrame(schema=REFUSED_TEXT_SCHEMA)
-    return RawRows(rows, malformed, lambda: rows.select(LINE, _joined().alias(TEXT)))
+    return RawRows(rows, malformed, lambda: rows.select(LINE, _joined(rows.schema).alias(TEXT)))
 
 
 def column_names(path: Path) -> tuple[str, ...]:
@@ -56,9 +57,17 @@ def column_names(path: Path) -> tuple[str, ...]:
     return tuple(schema)
 
 
-def _joined() -> pl.Expr:
-    fields = [pl.col(name).cast(pl.String).fill_null("") for name in COLUMNS]
+def _joined(schema: pl.Schema) -> pl.Expr:
+    fields = [_as_text(pl.col(name), schema[name]).fill_null("") for name in COLUMNS]
     return pl.concat_str(fields, separator=",")
+
+
+def _as_text(field: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    if not isinstance(kind, pl.Datetime):
+        return field.cast(pl.String)
+    # A time beyond the calendar has no text, and polars panics over it: the bare number is told.
+    sayable = pl.when(field.dt.timestamp("ms").abs() < _CALENDAR_MS).then(field)
+    return pl.coalesce(sayable.cast(pl.String), field.to_physical().cast(pl.String))
 
 
 def _frame(arrow: Any) -> pl.DataFrame:

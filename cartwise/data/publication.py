@@ -36,14 +36,15 @@ def locked(lake: Path) -> Iterator[None]:
         lake.mkdir(parents=True, exist_ok=True)
         folder = os.open(lake, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _lock(folder, lake)
+        with writable(lake):
+            _lock(folder, lake)
         yield
     finally:
-        os.close(folder)
         if is_new:
             # Fails, as it should, unless the lake never came to hold anything.
             with suppress(OSError):
                 lake.rmdir()
+        os.close(folder)
 
 
 @contextmanager
@@ -73,9 +74,14 @@ def commit(lake: Path, record: dict[str, Any], obsolete: list[str]) -> None:
     draft = folder / f"{_COMMIT}.draft"
     draft.write_text(json.dumps({"record": record, "obsolete": obsolete}))
     _sync(draft)
-    draft.replace(folder / _COMMIT)
-    _sync(folder)
-    recover(lake)
+    try:
+        draft.replace(folder / _COMMIT)
+        _sync(folder)
+        recover(lake)
+    except KeyboardInterrupt:
+        # What is committed gets done: moving the files takes but a moment.
+        recover(lake)
+        raise
 
 
 def recover(lake: Path) -> dict[str, Any] | None:

@@ -28,11 +28,6 @@ class RawRows:
     malformed: pl.DataFrame
     texts: Callable[[], pl.DataFrame]
 
-    @property
-    def height(self) -> int:
-        """How many rows these are, malformed ones included."""
-        return self.fields.height + self.malformed.height
-
     def with_text(self, refused: pl.DataFrame) -> pl.DataFrame:
         """Add to rows of ``REFUSED_SCHEMA`` their text."""
         if refused.is_empty():

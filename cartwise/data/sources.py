@@ -14,14 +14,12 @@ from cartwise.data.csv_blocks import Layout
 from cartwise.data.disk import readable
 from cartwise.data.lake import row_count
 from cartwise.data.raw_rows import RawRows
+from cartwise.data.simulator.writing import TRUTH_FILE
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS
 from cartwise.progress import Advance
 
 Format = Literal["text", "gzip", "zstd", "parquet"]
-
-Piece = Callable[[], RawRows]
-"""A part of a file that is in memory, and is split into rows when it is called."""
 
 SUFFIXES: Final = (".csv", ".csv.gz", ".csv.zst", ".parquet")
 """Endings of the files that are taken from a folder; a file given by name may have any."""
@@ -50,16 +48,29 @@ class Source:
         return tuple(name for name in self.layout.columns if name not in COLUMNS)
 
 
-def find_sources(paths: Sequence[Path]) -> tuple[Source, ...]:
+@dataclass(frozen=True)
+class Piece:
+    """Consecutive rows of a source, in memory but not yet split into fields."""
+
+    height: int
+    """How many rows these are, counted without parsing them."""
+    parse: Callable[[], RawRows]
+
+
+def find_sources(paths: Sequence[Path], lake: Path) -> tuple[Source, ...]:
     """Look into files, and into the files in folders, in the order given.
 
-    A folder stands for the event files below it, sorted by path. A file that is met twice is
-    read once.
+    A folder stands for the event files below it, sorted by path, but for those of the lake that
+    is to be written. A file that is met twice is read once.
 
     Raises:
-        InputError: a path is missing, holds no event files, or a file is not one.
+        InputError: a path is missing, holds no event files or lies in the lake, or a file is not
+            one of events.
     """
-    files = [file for path in paths for file in _files(path)]
+    for path in paths:
+        if _is_within(path, lake):
+            raise InputError(f"{path} lies in {lake}, which is written to: choose another folder")
+    files = [file for path in paths for file in _files(path, lake)]
     if not files:
         raise InputError("no source was given: name at least one event file or folder")
     return tuple(inspect(file) for file in {file.resolve(): file for file in files}.values())
@@ -97,18 +108,26 @@ def read(source: Source, advance: Advance) -> Iterator[Piece]:
             passed_bytes = now_bytes
 
 
-def _files(path: Path) -> list[Path]:
+def _is_within(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _files(path: Path, lake: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     with readable(path):
-        files = sorted(file for file in path.rglob("*") if _is_event_file(file.relative_to(path)))
+        files = sorted(file for file in path.rglob("*") if _is_event_file(file, path))
+    files = [file for file in files if not _is_within(file, lake)]
     if not files:
         raise InputError(f"{path} holds no event files: they end in {', '.join(SUFFIXES)}")
-    return [path / file for file in files]
+    return files
 
 
-def _is_event_file(path: Path) -> bool:
-    return path.name.endswith(SUFFIXES) and not any(part.startswith(".") for part in path.parts)
+def _is_event_file(path: Path, folder: Path) -> bool:
+    is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    # The truth that lies beside a simulated log is no log.
+    is_log = path.name.lower().endswith(SUFFIXES) and path.name != TRUTH_FILE
+    return is_log and not is_hidden and path.is_file()
 
 
 def _format(start: bytes) -> Format:
@@ -143,8 +162,9 @@ def _text_pieces(source: Source) -> Iterator[tuple[int, Piece]]:
     with source.path.open("rb") as raw:
         blocks = csv_blocks.blocks(_stream(raw, source.format), _BLOCK_BYTES, source.path)
         for block in csv_blocks.bodies(blocks, source.layout):
-            yield raw.tell(), partial(csv_blocks.read_block, block, columns, line)
-            line += csv_blocks.line_count(block)
+            height = csv_blocks.line_count(block)
+            yield raw.tell(), Piece(height, partial(csv_blocks.read_block, block, columns, line))
+            line += height
 
 
 def _parquet_pieces(source: Source) -> Iterator[tuple[int, Piece]]:
@@ -152,4 +172,5 @@ def _parquet_pieces(source: Source) -> Iterator[tuple[int, Piece]]:
     for first_row, batch in parquet_rows.batches(source.path):
         passed_rows = first_row - 1 + batch.num_rows
         passed_bytes = source.size_bytes * passed_rows // rows
-        yield passed_bytes, partial(parquet_rows.read_batch, batch, first_row)
+        piece = Piece(batch.num_rows, partial(parquet_rows.read_batch, batch, first_row))
+        yield passed_bytes, piece

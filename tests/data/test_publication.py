@@ -1,0 +1,102 @@
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cartwise.data import publication
+from cartwise.data.ingest import ingest
+from cartwise.errors import InputError, OutputError
+from tests.data import dying_ingest
+from tests.data.raw_files import at, event, write_rows, write_text
+from tests.data.test_ingest import files_of
+
+YESTERDAY = [at("23:00:00"), at("22:00:00"), event(price="-1")]
+TODAY = [at("23:00:00"), at("21:00:00"), event(event_time="2019-10-02 00:00:00 UTC")]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    script = [sys.executable, dying_ingest.__file__, *map(str, arguments)]
+    root = Path(__file__).parents[2]
+    return subprocess.run(script, capture_output=True, text=True, check=False, cwd=root)
+
+
+def lake_with_yesterday(folder: Path) -> tuple[Path, list[Path]]:
+    """A lake that an earlier ingest has filled, and the sources of the next ingest."""
+    old = write_rows(folder / "old.csv", YESTERDAY)
+    ingest([old], folder / "lake")
+    # It was mended since: its quarantine has to go.
+    write_rows(old, YESTERDAY[:2])
+    return folder / "lake", [old, write_rows(folder / "new.csv", [*TODAY, event(price="x")])]
+
+
+@pytest.mark.parametrize(("how", "stride"), [(signal.SIGKILL, 1), (signal.SIGINT, 3)])
+def test_an_ingest_that_died_at_any_step_is_completed_by_the_next(
+    tmp_path: Path, how: signal.Signals, stride: int
+) -> None:
+    lake, sources = lake_with_yesterday(tmp_path)
+    before = files_of(lake)
+    done = run(int(how), stride, tmp_path / "died", lake, *sources)
+    assert done.returncode == 0, done.stderr
+    clean = shutil.copytree(lake, tmp_path / "clean")
+    ingest(sources, clean)
+    after = files_of(clean)
+
+    died = sorted((tmp_path / "died").iterdir(), key=lambda folder: int(folder.name))
+    assert len(died) > 10
+    states = [files_of(out) for out in died]
+    assert states[0] == before
+    assert states[-1] == after
+    for out, state in zip(died, states, strict=True):
+        if how == signal.SIGINT:
+            assert state in (before, after), (out, sorted(state))
+        for name, data in state.items():
+            if name.startswith("event_date="):
+                assert data in (before.get(name), after[name]), (out, name)
+        ingest(sources, out)
+        assert files_of(out) == after, out
+
+
+def test_a_full_disk_is_told_and_leaves_the_lake_as_it_was(tmp_path: Path) -> None:
+    lake, sources = lake_with_yesterday(tmp_path)
+    before = files_of(lake)
+    many = [at("12:00:00", user_session=f"{number * 7919:x}") for number in range(20_000)]
+    for big in (many, [dict(row, price="x" + row["user_session"]) for row in many]):
+        source = write_rows(tmp_path / "big.csv", big)
+        done = run("limit", 30_000, lake, *sources, source)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"OutputError: {lake} cannot be written (File too large)")
+        assert files_of(lake) == before
+
+
+def test_a_lake_takes_one_ingest_at_a_time(tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "log.csv", TODAY)
+    with (
+        publication.locked(tmp_path / "lake"),
+        pytest.raises(OutputError, match="another ingest is writing"),
+    ):
+        ingest([source], tmp_path / "lake")
+    assert ingest([source], tmp_path / "lake").rows_out == 3
+
+
+@pytest.mark.parametrize("lake", ["file", "file/below/it"])
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, lake: str) -> None:
+    source = write_rows(tmp_path / "log.csv", TODAY)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match=r"cannot be written .*: free space, check permissions"):
+        ingest([source], tmp_path / lake)
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_failed_ingest_leaves_no_folder_behind(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("no log")
+    with pytest.raises(InputError):
+        ingest([tmp_path / "log.csv"], tmp_path / "lake")
+    good = write_rows(tmp_path / "good.csv", TODAY)
+    cut = write_text(tmp_path / "cut.csv.gz", "x")
+    cut.write_bytes(write_rows(tmp_path / "whole.csv.gz", TODAY).read_bytes()[:-9])
+    with pytest.raises(InputError, match=r"cut\.csv\.gz is damaged or cut short"):
+        ingest([good, cut], tmp_path / "lake")
+    assert not (tmp_path / "lake").exists()
