@@ -2,8 +2,11 @@
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
+
+from tests.commands import Commands
 
 REQUIRE_ALL = os.environ.get("CARTWISE_REQUIRE_ALL") == "1"
 
@@ -27,3 +30,14 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _refuse_skip(report)
     return report
+
+
+@pytest.fixture
+def cartwise(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Commands:
+    """The command line, run in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(("CARTWISE_", "MLFLOW_"))]:
+        monkeypatch.delenv(name)
+    return Commands(monkeypatch, capsys)

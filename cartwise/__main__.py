@@ -1,0 +1,5 @@
+"""``python -m cartwise`` is ``cartwise``."""
+
+from cartwise.cli import main
+
+main()

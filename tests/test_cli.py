@@ -1,0 +1,223 @@
+"""The command line: what a person types, what they get, and what they are told when it fails."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from cartwise.model.bundle import Bundle
+from tests.commands import Commands
+from tests.samples import sample
+
+REES46 = "rees46-2019-10-01-head.csv"
+COSMETICS = "cosmetics-2019-q4-heads.csv"
+
+
+@pytest.mark.parametrize("name", [REES46, COSMETICS])
+def test_run_ends_well_on_real_samples_and_says_that_carts_are_few(
+    cartwise: Commands, name: str
+) -> None:
+    told = cartwise("run", sample(name), "--horizon", "30m", "--out", "out")
+    assert told.code == 0, told.err
+    assert "Few carts" in told.out
+    assert "few carts" in Path("out/report.html").read_text().lower()
+    metrics = json.loads(Path("out/metrics.json").read_text())
+    assert metrics["small_sample"]
+    assert {path.name for path in Path("out").iterdir()} == {
+        "events",
+        "training",
+        "model",
+        "metrics.json",
+        "report.html",
+    }
+    assert Path("mlruns/mlflow.db").exists()
+
+
+def test_run_explains_a_horizon_that_is_longer_than_the_log(cartwise: Commands) -> None:
+    told = cartwise("run", sample(REES46), "--out", "out", "-q")
+    assert told.code == 1
+    assert told.err.count("\n") == 1
+    for fact in ("2 h 50 min", "24 h", "127 carts", "--horizon 30m"):
+        assert fact in told.err
+    assert not Path("out/training").exists()
+
+
+@pytest.fixture
+def shop(cartwise: Commands) -> Path:
+    """A simulated shop's raw files, in the folder ``raw``."""
+    told = cartwise("simulate", "--out", "raw", "--sessions", 5000, "--days", 5, "-q")
+    assert told.code == 0, told.err
+    return Path("raw")
+
+
+def test_step_by_step_equals_run_to_the_byte(cartwise: Commands, shop: Path) -> None:
+    files = sorted(shop.glob("events-*"))
+    horizon = ("--horizon", "4h")
+    steps = [
+        ("run", *files, *horizon, "--out", "whole", "--no-track", "-q"),
+        ("ingest", *files, "--out", "events", "-q"),
+        ("features", "--events", "events", *horizon, "--out", "training", "-q"),
+        ("train", "--training", "training", "--out", "model", "-q"),
+        ("evaluate", "--model", "model", "--training", "training", "--out", "evaluation", "-q"),
+    ]
+    for step in steps:
+        told = cartwise(*step)
+        assert told.code == 0, told.err
+    assert contents(Path("model")) == contents(Path("whole/model"))
+    assert Path("evaluation/metrics.json").read_bytes() == Path("whole/metrics.json").read_bytes()
+
+
+def contents(bundle: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in bundle.iterdir()}
+
+
+def test_run_reports_the_share_of_the_ceiling(cartwise: Commands, shop: Path) -> None:
+    options = ("--horizon", "24h", "--out", "out", "--no-track", "--truth", shop / "truth.parquet")
+    told = cartwise("run", shop, *options, "--json")
+    assert told.code == 0, told.err
+    facts = json.loads(told.out)
+    assert 0.5 < facts["ceiling_auc"] < 1
+    assert facts["ingest"]["rows_in"] == facts["ingest"]["rows_out"] + facts["ingest"]["duplicates"]
+
+
+def test_no_score_of_an_earlier_cart_depends_on_the_last_day(
+    cartwise: Commands, shop: Path
+) -> None:
+    files = sorted(shop.glob("events-*"))
+    cartwise("run", *files, "--horizon", "4h", "--out", "out", "--no-track", "-q")
+    last = pl.read_csv(files[-1], infer_schema=False)
+    changed = last.with_columns(event_type=pl.col("event_type").reverse(), price=pl.lit("9.99"))
+    changed.write_csv("changed.csv")
+    logs = {"whole": files, "cut": files[:-1], "changed": [*files[:-1], "changed.csv"]}
+    scored = {}
+    for name, log in logs.items():
+        cartwise("ingest", *log, "--out", f"events-{name}", "-q")
+        score = ("score", "--model", "out/model", "--events", f"events-{name}", "-q")
+        told = cartwise(*score, "--out", f"{name}.parquet")
+        assert told.code == 0, told.err
+        scored[name] = pl.read_parquet(f"{name}.parquet")
+    day = scored["whole"]["cart_time"].dt.date()
+    earlier = scored["whole"].filter(day < day.max())
+    assert scored["cut"].equals(earlier)
+    assert scored["changed"].head(earlier.height).equals(earlier)
+    assert not scored["changed"].equals(scored["whole"])
+
+
+def test_score_writes_one_row_per_cart(cartwise: Commands, shop: Path) -> None:
+    cartwise("run", shop / "events-2019-11-08.csv", shop / "events-2019-11-09.csv",
+             "--horizon", "1h", "--out", "out", "--no-track", "-q")  # fmt: skip
+    told = cartwise("score", "--model", "out/model", "--events", "out/events", "--out", "s.parquet")
+    assert told.code == 0, told.err
+    scores = pl.read_parquet("s.parquet")
+    assert scores.columns == [
+        "user_id",
+        "product_id",
+        "user_session",
+        "cart_time",
+        "probability",
+        "model_version",
+    ]
+    counts = json.loads(Path("out/training/manifest.json").read_text())["counts"]
+    assert scores.height == counts["carts"]
+    assert scores["probability"].is_between(0, 1).all()
+    assert scores["model_version"].unique().to_list() == [Bundle.load(Path("out/model")).version]
+
+
+def test_a_bundle_of_another_specification_is_refused(cartwise: Commands, shop: Path) -> None:
+    cartwise("run", shop, "--horizon", "4h", "--out", "out", "--no-track", "-q")
+    manifest = Path("out/training/manifest.json")
+    manifest.write_text(manifest.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
+    told = cartwise("evaluate", "--model", "out/model", "--training", "out/training", "--out", "e")
+    assert told.code == 1
+    assert "feature specification" in told.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "missing.csv", "--out", "out"], "missing.csv"),
+        (["ingest", "empty.csv", "--out", "out"], "empty"),
+        (["ingest", "picture.csv", "--out", "out"], "picture.csv"),
+        (["ingest", "empty-folder", "--out", "out"], "empty-folder"),
+        (["features", "--events", "empty-folder", "--out", "out"], "cartwise ingest"),
+        (["train", "--training", "empty-folder", "--out", "out"], "cartwise features"),
+        (["score", "--model", "empty-folder", "--events", "e", "--out", "s.parquet"], "bundle"),
+        (["simulate", "--out", "empty.csv", "--sessions", "5"], "empty.csv"),
+        (["run", "events.csv", "--out", "out", "--horizon", "soon"], "soon"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_leaves_nothing(
+    cartwise: Commands, arguments: list[str], words: str
+) -> None:
+    Path("empty.csv").touch()
+    Path("events.csv").write_text("event_time,event_type\n")
+    Path("picture.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9)
+    Path("empty-folder").mkdir()
+    told = cartwise(*arguments, "-q")
+    assert told.code == 1
+    assert words in told.err
+    assert told.err.startswith("cartwise: ")
+    assert told.err.count("\n") == 1
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("arguments", [["run", "--no-such-option"], ["no-such-command"], ["run"]])
+def test_wrong_usage_ends_with_2(cartwise: Commands, arguments: list[str]) -> None:
+    assert cartwise(*arguments).code == 2
+
+
+@pytest.mark.parametrize(
+    "command", ["demo", "run", "simulate", "ingest", "features", "train", "evaluate", "score"]
+)
+def test_every_command_teaches_itself(cartwise: Commands, command: str) -> None:
+    told = cartwise(command, "--help")
+    assert told.code == 0
+    assert len(told.out.splitlines()) > 10
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(
+    cartwise: Commands, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cartwise("ingest", shop, "--out", "events", "-q")
+
+    def horizon(*flags: str) -> int:
+        told = cartwise("features", "--events", "events", "--out", "training", *flags, "--json")
+        assert told.code == 0, told.err
+        return int(json.loads(told.out)["horizon_seconds"])
+
+    Path("cartwise.toml").write_text('horizon = "1h"\n[features]\nquiet = true\n')
+    assert horizon() == 3600
+    monkeypatch.setenv("CARTWISE_HORIZON", "2h")
+    assert horizon() == 7200
+    assert horizon("--horizon", "3h") == 10_800
+
+
+@pytest.mark.parametrize("text", ['horizn = "1h"', "[runn]\nseed = 1", "[run]\nsed = 1", "seed ="])
+def test_a_mistake_in_the_settings_file_is_explained(cartwise: Commands, text: str) -> None:
+    Path("cartwise.toml").write_text(text)
+    told = cartwise("ingest", "x", "--out", "out")
+    assert told.code == 1
+    assert "cartwise.toml" in told.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_leaves_nothing_half_written(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    program = [sys.executable, "-m", "cartwise", "simulate", "--out", "raw", "--sessions", "900000"]
+    child = subprocess.Popen(program, cwd=tmp_path, stderr=subprocess.PIPE)
+    while not (tmp_path / "raw").exists():
+        assert child.poll() is None
+    os.kill(child.pid, number)
+    child.communicate()
+    assert child.returncode == code
+    assert list(tmp_path.rglob("*.csv")) == []
+
+
+def test_version_names_the_program(cartwise: Commands) -> None:
+    assert cartwise("--version").out.startswith("cartwise 0.")
