@@ -117,7 +117,7 @@ def _quality(
 ) -> Floats:
     """How readily a product is bought once carted, against its category."""
     line = normal(seed, Trait.LINE, goods.category * len(goods.brand_names) + goods.brand)
-    own = 0.5 * rng.standard_normal(len(line)) + 0.6 * line + _bestseller(goods)
+    own = 0.45 * rng.standard_normal(len(line)) + 0.6 * line + 1.3 * _bestseller(goods)
     funnel = _brand_funnel(goods)
     bought = ((funnel["purchase_users"] + 28) / (funnel["cart_users"] + 50)).to_numpy()
     expected = goods.brand_mean(buy_logit[goods.category], carts)

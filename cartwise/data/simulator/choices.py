@@ -77,9 +77,9 @@ class Decisions:
     def _fit(self, person: Ints, product: Ints, day: Ints) -> Floats:
         """How readily this person buys, and this product in particular."""
         people = self.people
-        logit = 0.45 * people.propensity(person) - 0.3 * people.curiosity(person)
+        logit = 0.35 * people.propensity(person) - 0.3 * people.curiosity(person)
         logit += 0.3 * self._taste(person, product) - 0.3 * people.activity(person)
-        logit += self._needed(person, product, day) - 0.5 * self._strain(person, product)
+        logit += 1.2 * self._needed(person, product, day) - 0.5 * self._strain(person, product)
         return logit
 
     def _taste(self, person: Ints, product: Ints) -> Floats:

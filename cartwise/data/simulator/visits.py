@@ -130,7 +130,7 @@ def arrive(
     person = np.where(again, last, person)
     robot = rng.random(count) < ROBOT_SHARE
     views = np.where(robot, rng.integers(300, 1500, count), _view_counts(count, rng))
-    intent = 0.55 * rng.standard_normal(count) + 0.37 * (np.log(views) - 0.85)
+    intent = 0.45 * rng.standard_normal(count) + 0.37 * (np.log(views) - 0.85)
     intent += 0.75 * people.urgency(person, starts // SECONDS_PER_DAY)
     number = first_number + np.arange(count)
     return Visits(number, starts, person, intent, views, robot), known
