@@ -4,14 +4,13 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks import features, inference, ingest, machine
 from benchmarks.contest import ContestantFailed
-from benchmarks.counters import event_count
 from benchmarks.figure import Disagreement, Outcome, run
 from benchmarks.rawlog import raw_files, write_raw
 from benchmarks.table import table
@@ -20,20 +19,20 @@ from cartwise.data.training_set import build
 from cartwise.errors import CartwiseError
 
 FIGURES = ("ingest", "features", "inference")
-WARM_UP_EVENTS = 50_000
+WARM_UP_EVENTS = 20_000
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print a table per figure, or one JSON object; 1 where contestants disagree or fail."""
-    options = _options()
-    console = Console(stderr=options.json)
+    options = _options(arguments)
+    console = Console(stderr=options.json, highlight=False)
     try:
         with tempfile.TemporaryDirectory(prefix="cartwise-bench-", dir=options.scratch) as scratch:
             outcomes = [
                 _shown(outcome, console) for outcome in _outcomes(Path(scratch), options, console)
             ]
     except (CartwiseError, ContestantFailed, Disagreement) as error:
-        console.print(f"[red]{type(error).__name__}[/]: {error}", highlight=False)
+        console.print(f"[red]{type(error).__name__}[/]: {error}")
         return 1
     facts = machine.describe()
     console.print("Measured on " + ", ".join(f"{name} {fact}" for name, fact in facts.items()))
@@ -43,13 +42,14 @@ def main() -> int:
     return 0
 
 
-def _options() -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000, help="about so many events")
     parser.add_argument("--figures", nargs="+", choices=FIGURES, default=FIGURES)
+    parser.add_argument("--only", nargs="+", metavar="PEER", help="peers to take part, by name")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--scratch", type=Path, help="folder for temporary files")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def _shown(outcome: Outcome, console: Console) -> Outcome:
@@ -60,21 +60,26 @@ def _shown(outcome: Outcome, console: Console) -> Outcome:
 def _outcomes(scratch: Path, options: argparse.Namespace, console: Console) -> Iterator[Outcome]:
     warm, full = scratch / "warm", scratch / "full"
     console.print(f"Simulating {options.events:,} events, and {WARM_UP_EVENTS:,} to warm up with.")
-    events = write_raw(full / "raw", options.events)
-    write_raw(warm / "raw", WARM_UP_EVENTS)
-    for folder in (warm, full):
-        write_lake(raw_files(folder / "raw"), folder / "lake")
+    raw_events, events = _write_log(full, options.events)
+    _write_log(warm, WARM_UP_EVENTS)
     if "ingest" in options.figures:
-        yield run(ingest.FIGURE, warm / "raw", full / "raw", events, scratch / "ingest")
+        figure = ingest.FIGURE.among(options.only)
+        yield run(figure, warm / "raw", full / "raw", raw_events, scratch / "ingest")
     if "features" in options.figures:
-        distinct = event_count(full / "lake")
-        yield run(features.FIGURE, warm / "lake", full / "lake", distinct, scratch / "features")
+        figure = features.FIGURE.among(options.only)
+        yield run(figure, warm / "lake", full / "lake", events, scratch / "features")
     if "inference" in options.figures:
         build(full / "lake", scratch / "training")
         rows = inference.write_model(scratch / "training", scratch / "model")
-        yield run(
-            inference.FIGURE, scratch / "model", scratch / "model", rows, scratch / "inference"
-        )
+        model = scratch / "model"
+        yield run(inference.FIGURE, model, model, rows, scratch / "inference")
+
+
+def _write_log(folder: Path, events: int) -> tuple[int, int]:
+    """Raw files and their lake; how many events each has."""
+    raw = write_raw(folder / "raw", events)
+    report = write_lake(raw_files(folder / "raw"), folder / "lake")
+    return raw, report.rows_out
 
 
 if __name__ == "__main__":

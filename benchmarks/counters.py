@@ -15,8 +15,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-import polars as pl
-
 from cartwise.events import EVENT_TYPES
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.spec import Entity, seconds_of
@@ -78,7 +76,3 @@ def landmark(lake: Path) -> int:
 
 def day_files(lake: Path) -> list[Path]:
     return sorted(lake.glob("event_date=*/events.parquet"))
-
-
-def event_count(lake: Path) -> int:
-    return int(pl.scan_parquet(day_files(lake)).select(pl.len()).collect().item())

@@ -1,8 +1,9 @@
 """A figure: contestants for one job, their costs on the same data, and whether they agree."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from benchmarks.contest import Contestant, Cost, measure
 
@@ -33,6 +34,12 @@ class Figure:
     contestants: Sequence[Contestant]
     require_equal: Compare
     targets: Mapping[str, float]
+
+    def among(self, names: Collection[str] | None) -> Self:
+        """The figure with Cartwise and only the peers of these names; None: all of them."""
+        first, *peers = self.contestants
+        chosen = [peer for peer in peers if names is None or peer.name in names]
+        return replace(self, contestants=(first, *chosen))
 
 
 @dataclass(frozen=True)
