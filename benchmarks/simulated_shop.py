@@ -108,7 +108,7 @@ def _figure_table(measured: list[Figure]) -> str:
 def _frame_table(frame: pl.DataFrame, decimals: int) -> str:
     rows = (
         tuple(f"{cell:.{decimals}f}" if isinstance(cell, float) else str(cell) for cell in row)
-        for row in frame.rows()
+        for row in frame.fill_nan(None).rows()
     )
     return _table(tuple(name.replace("_", " ") for name in frame.columns), rows)
 
