@@ -47,9 +47,11 @@ def read_day(lake: Path, day: date) -> pl.DataFrame:
     Raises:
         InputError: the file is missing, damaged, or not one of events.
     """
-    (file,) = stored_file(lake, day)
-    with readable(file):
-        return pl.read_parquet(file, hive_partitioning=False)
+    files = stored_file(lake, day)
+    if not files:
+        raise InputError(f"{lake} holds no events of {day}: run 'cartwise ingest' again")
+    with readable(files[0]):
+        return pl.read_parquet(files[0], hive_partitioning=False)
 
 
 def stored_file(lake: Path, day: date) -> list[Path]:
@@ -120,4 +122,5 @@ def row_count(file: Path) -> int:
 
 def _between(file: Path, start: datetime, end: datetime) -> pl.DataFrame:
     in_span = pl.col("event_time").is_between(start, end, closed="left")
-    return pl.scan_parquet(file).filter(in_span).collect()
+    with readable(file):
+        return pl.scan_parquet(file).filter(in_span).collect()

@@ -1,0 +1,44 @@
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from cartwise.data.ingest import ingest
+from cartwise.data.lake import day_path, read_day, stored_days
+from cartwise.errors import InputError
+from cartwise.events import EVENT_SCHEMA
+from tests.data.raw_files import at, event, write_rows
+
+DAY = date(2019, 10, 1)
+
+
+def test_days_are_found_in_order_and_read_in_log_order(tmp_path: Path) -> None:
+    rows = [event(event_time="2019-10-03 00:00:00 UTC"), at("12:00:00"), at("11:00:00")]
+    ingest([write_rows(tmp_path / "log.csv", rows)], tmp_path / "lake")
+    assert stored_days(tmp_path / "lake") == [DAY, date(2019, 10, 3)]
+    events = read_day(tmp_path / "lake", DAY)
+    assert events.schema == EVENT_SCHEMA
+    assert events["event_time"].dt.hour().to_list() == [11, 12]
+
+
+def test_a_folder_without_events_is_no_lake(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(InputError, match="holds no events: run 'cartwise ingest' into it"):
+            stored_days(folder)
+    with pytest.raises(InputError, match="holds no events of 2019-10-01"):
+        read_day(tmp_path, DAY)
+
+
+def test_damage_within_a_day_is_told_and_the_day_left_alone(tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "log.csv", [at("12:00:00", brand=str(n)) for n in range(99)])
+    ingest([source], tmp_path / "lake")
+    file = day_path(tmp_path / "lake", DAY)
+    damaged = b"PAR1" + b"\xff" * 200 + file.read_bytes()[204:]
+    file.write_bytes(damaged)
+    for use in (
+        lambda: read_day(tmp_path / "lake", DAY),
+        lambda: ingest([source], tmp_path / "lake"),
+    ):
+        with pytest.raises(InputError, match=r"events\.parquet is damaged or cut short"):
+            use()
+    assert file.read_bytes() == damaged
