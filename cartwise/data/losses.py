@@ -14,7 +14,7 @@ EVIDENCE: Final = 14.0
 """Log likelihood ratio that a run needs: chance gives e**-14, about one in a million."""
 EDGE: Final = (0.85, 0.4)
 """Neighbours of a run belong to it where the second share explains them better than the first."""
-EDGE_EVIDENCE: Final = 3.0
+EDGE_EVIDENCE: Final = 5.0
 """Log likelihood ratio that such neighbours need together."""
 
 
