@@ -16,19 +16,26 @@ from cartwise.progress import Progress
 class Boosting:
     """Hyper-parameters; shares are drawn anew for every tree."""
 
-    learning_rate: float = 0.04
-    depth: int = 6
+    learning_rate: float = 0.06
+    depth: int = 4
     min_child_weight: float = 30.0
     row_share: float = 0.8
-    column_share: float = 0.4
+    column_share: float = 0.2
     l2: float = 5.0
     bins: int = 256
     rounds: int = 2000
-    patience: int = 80
+    patience: int = 60
 
 
 FEW_CARTS: Final = Boosting(
-    depth=2, min_child_weight=4.0, row_share=0.7, column_share=0.3, l2=20.0, rounds=80, patience=0
+    learning_rate=0.04,
+    depth=2,
+    min_child_weight=4.0,
+    row_share=0.7,
+    column_share=0.3,
+    l2=20.0,
+    rounds=80,
+    patience=0,
 )
 """For a small training set: shallow, strongly regularised, a fixed number of rounds."""
 

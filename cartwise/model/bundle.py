@@ -6,8 +6,6 @@ holds exactly those files, unaltered; loading and scoring use no network.
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from cartwise.errors import BundleError, FingerprintMismatch, OutputError
+from cartwise.folders import replaced
 from cartwise.model.calibration import Calibrator
 from cartwise.model.onnx_export import INPUT, OUTPUT
 from cartwise.model.policy import Policy
@@ -134,21 +133,13 @@ def as_json(facts: Mapping[str, Any]) -> bytes:
 def write_bundle(out: Path, files: Mapping[str, bytes]) -> None:
     """Write a bundle at once: a reader finds the old folder or the whole new one.
 
-    An older bundle at ``out`` is replaced; raises OutputError where anything else is there.
+    An older bundle at ``out`` is replaced; raises OutputError where anything else is there, or
+    where it cannot be written.
     """
     require_free(out)
-    contents = {**files, CHECKSUMS: _checksums(files)}
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        try:
-            for name, content in contents.items():
-                (fresh / name).write_bytes(content)
-            _swap(fresh, out)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-    except OSError as error:
-        raise OutputError(f"cannot write the bundle '{out}': {error.strerror}") from error
+    with replaced(out) as fresh:
+        for name, content in {**files, CHECKSUMS: _checksums(files)}.items():
+            (fresh / name).write_bytes(content)
 
 
 def require_free(out: Path) -> None:
@@ -160,17 +151,6 @@ def require_free(out: Path) -> None:
         raise OutputError(
             f"'{out}' holds files that are not a bundle's ('{foreign[0]}'): choose another folder"
         )
-
-
-def _swap(fresh: Path, out: Path) -> None:
-    fresh.chmod(0o755)
-    if not out.exists():
-        fresh.rename(out)
-        return
-    before = fresh.with_name(f"{fresh.name}-before")
-    out.rename(before)
-    fresh.rename(out)
-    shutil.rmtree(before)
 
 
 def _names(path: Path) -> set[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cartwise.duration import format_duration
 from cartwise.model.baselines import NAMES as BASELINES
 from cartwise.model.examples import Manifest
 from cartwise.model.policy import Policy
@@ -29,8 +30,8 @@ def _purpose(manifest: Manifest) -> str:
     return (
         "## What it answers\n\n"
         f"The probability that a product just put into a cart is bought by the same user within "
-        f"{duration(manifest.horizon_seconds)}, {where}. Gradient-boosted trees (XGBoost) on "
-        f"{len(manifest.feature_names)} features of the shop's event log up to and including the "
+        f"{format_duration(manifest.horizon_seconds)}, {where}. Gradient-boosted trees (XGBoost) "
+        f"on {len(manifest.feature_names)} features of the shop's event log up to and including the "
         "cart event; calibrated on carts that were not trained on."
     )
 
@@ -87,15 +88,6 @@ _LIMITS = """## Limits
   report.
 - Prices, promotions and habits move: watch calibration on live outcomes and train again.
 - Not for decisions about people beyond what they are shown in the shop."""
-
-
-def duration(seconds: int) -> str:
-    """A length of time in its largest whole unit."""
-    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds % size == 0 and seconds >= size and (unit != "day" or seconds > size):
-            count = seconds // size
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{seconds} seconds"
 
 
 def _share(part: int, whole: int) -> str:

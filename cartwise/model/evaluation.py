@@ -3,14 +3,12 @@
 What is evaluated is what serves: every probability comes from the bundle's own ONNX graph.
 """
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cartwise.errors import OutputError
+from cartwise.folders import replaced_file
 from cartwise.model import bundle as layout
 from cartwise.model.baselines import Baselines
 from cartwise.model.bundle import Bundle, as_json, write_bundle
@@ -113,16 +111,5 @@ def _renew(model: Path, bundle: Bundle, manifest: Manifest, metrics: Mapping[str
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file at once: a reader finds the old content or the whole new one."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, fresh = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(fresh).chmod(0o644)
-            Path(fresh).replace(path)
-        finally:
-            Path(fresh).unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write '{path}': {error.strerror}") from error
+    with replaced_file(path) as fresh:
+        fresh.write_bytes(content)

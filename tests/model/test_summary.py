@@ -1,6 +1,5 @@
 import pytest
 
-from cartwise.model.card import duration
 from cartwise.model.summary import few_carts, sentences, with_interval
 from tests.model.conftest import Outcome
 
@@ -40,17 +39,3 @@ def test_what_cannot_be_told_is_left_out(outcome: Outcome) -> None:
         "ranks them."
     )
     assert not [line for line in lines if "None" in line or "nan" in line]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (86_400, "24 hours"),
-        (172_800, "2 days"),
-        (3600, "1 hour"),
-        (1800, "30 minutes"),
-        (90, "90 seconds"),
-    ],
-)
-def test_durations_read_in_their_largest_whole_unit(seconds: int, text: str) -> None:
-    assert duration(seconds) == text

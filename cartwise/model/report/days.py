@@ -36,8 +36,8 @@ def draw_days(manifest: Manifest) -> str:
     rate = np.divide(positives, carts, out=np.full_like(carts, np.nan), where=carts > 0)
     layout = {"sharex": True, "height_ratios": [2.4, 1.0]}
     with figure(_HEIGHT_INCHES, 2, 1, **layout) as (drawn, [above, below]):
-        above.plot(days, rate, "o-", color=MODEL, ms=3 if len(days) < _MANY_DAYS else 0, lw=1.4)
-        above.set_ylim(bottom=0.0)
+        above.plot(days, rate, "o-", color=MODEL, ms=3 if len(days) < _MANY_DAYS else 1, lw=1.4)
+        above.set_ylim(0.0, max(0.01, 1.12 * np.nanmax(rate, initial=0.0)))
         above.set_ylabel("share bought")
         above.yaxis.set_major_formatter(percent)
         _bars(below, days, np.zeros_like(carts), carts, MODEL, "mature carts")

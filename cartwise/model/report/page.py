@@ -5,7 +5,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any, Final
 
-from cartwise.model.card import duration, policy_sentence
+from cartwise.duration import format_duration
+from cartwise.model.card import policy_sentence
 from cartwise.model.examples import Manifest
 from cartwise.model.report.drawing import theme_css
 from cartwise.model.report.plots import PLOTS, Evidence
@@ -65,8 +66,8 @@ def _head(evidence: Evidence) -> str:
     banner = f"<p class=warning>{escape(warning)}</p>" if warning else ""
     return (
         "<p class=eyebrow>Cartwise model report</p><h1>Will a carted product be bought?</h1>"
-        f"<p class=lead>Within {duration(manifest.horizon_seconds)} of the cart, by the same "
-        f"user. Measured on {metrics['carts_test']:,} carts (of {metrics['users_test']:,} users), "
+        f"<p class=lead>Within {format_duration(manifest.horizon_seconds)} of the cart, by the "
+        f"same user. Measured on {metrics['carts_test']:,} carts (of {metrics['users_test']:,} users), "
         f"all later than those that the model learned from.</p>{banner}"
         f"<div class=tiles>{_tiles(metrics)}</div><div class=card><ul>{items}</ul></div>"
     )
