@@ -1,4 +1,4 @@
-"""Raw event files as shops have them: clean, dirty and in every format."""
+"""Files of events as shops have them, clean and dirty, in every format; and whole folders."""
 
 import csv
 import gzip
@@ -74,3 +74,9 @@ def write_rows(path: Path, rows: Sequence[Row]) -> Path:
     columns = {name: [row[name] for row in rows] for name in COLUMNS}
     pl.DataFrame(columns, schema=dict.fromkeys(COLUMNS, pl.String)).write_parquet(path)
     return path
+
+
+def files_of(out: Path) -> dict[str, bytes]:
+    """Every file below a folder with its bytes, but for the report of the latest run."""
+    files = (file for file in out.rglob("*") if file.is_file() and file.name != "ingest.json")
+    return {str(file.relative_to(out)): file.read_bytes() for file in files}

@@ -13,7 +13,17 @@ from cartwise.data import sources
 from cartwise.data.contract import check
 from cartwise.data.ingest import ConservationError, IngestReport, ingest
 from cartwise.events import COLUMNS, EVENT_SCHEMA
-from tests.data.raw_files import FORMATS, Row, at, event, line, write_lines, write_rows, write_text
+from tests.data.raw_files import (
+    FORMATS,
+    Row,
+    at,
+    event,
+    files_of,
+    line,
+    write_lines,
+    write_rows,
+    write_text,
+)
 from tests.data.slow_ingest import slow_ingest
 from tests.samples import sample
 
@@ -33,12 +43,6 @@ def day_files(out: Path) -> list[Path]:
 def quarantine(out: Path) -> pl.DataFrame:
     files = sorted((out / "quarantine").glob("*.parquet"))
     return pl.concat(map(pl.read_parquet, files))
-
-
-def files_of(out: Path) -> dict[str, bytes]:
-    """Every file below a folder with its bytes, but for the report of the latest run."""
-    files = (file for file in out.rglob("*") if file.is_file() and file.name != "ingest.json")
-    return {str(file.relative_to(out)): file.read_bytes() for file in files}
 
 
 def conserves(report: IngestReport) -> bool:
@@ -179,6 +183,13 @@ def test_ties_keep_the_order_of_the_sources(tmp_path: Path) -> None:
         write_rows(tmp_path / f"{name}.csv", [at("00:00:00", brand=brand) for brand in brands])
     ingest([tmp_path / "b.csv", tmp_path / "a.csv"], tmp_path / "lake")
     assert lake(tmp_path / "lake")["brand"].to_list() == ["1", "4", "2", "3"]
+
+
+def test_events_of_the_lake_come_before_new_ones_of_the_same_second(tmp_path: Path) -> None:
+    for brand in "31":
+        source = write_rows(tmp_path / "log.csv", [at("00:00:00", brand=brand)])
+        assert ingest([source], tmp_path / "lake").rows_out == 1
+    assert lake(tmp_path / "lake")["brand"].to_list() == ["3", "1"]
 
 
 def test_events_are_parted_by_their_day_in_utc(tmp_path: Path) -> None:

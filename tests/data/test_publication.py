@@ -10,8 +10,7 @@ from cartwise.data import publication
 from cartwise.data.ingest import ingest
 from cartwise.errors import InputError, OutputError
 from tests.data import dying_ingest
-from tests.data.raw_files import at, event, write_rows, write_text
-from tests.data.test_ingest import files_of
+from tests.data.raw_files import at, event, files_of, write_rows, write_text
 
 YESTERDAY = [at("23:00:00"), at("22:00:00"), event(price="-1")]
 TODAY = [at("23:00:00"), at("21:00:00"), event(event_time="2019-10-02 00:00:00 UTC")]
@@ -20,7 +19,10 @@ TODAY = [at("23:00:00"), at("21:00:00"), event(event_time="2019-10-02 00:00:00 U
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     script = [sys.executable, dying_ingest.__file__, *map(str, arguments)]
     root = Path(__file__).parents[2]
-    return subprocess.run(script, capture_output=True, text=True, check=False, cwd=root)
+    # The limit turns a deadlock, should forking ever lead to one, into a failure.
+    return subprocess.run(
+        script, capture_output=True, text=True, check=False, cwd=root, timeout=300
+    )
 
 
 def lake_with_yesterday(folder: Path) -> tuple[Path, list[Path]]:
