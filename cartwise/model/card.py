@@ -31,8 +31,8 @@ def _purpose(manifest: Manifest) -> str:
         "## What it answers\n\n"
         f"The probability that a product just put into a cart is bought by the same user within "
         f"{format_duration(manifest.horizon_seconds)}, {where}. Gradient-boosted trees (XGBoost) "
-        f"on {len(manifest.feature_names)} features of the shop's event log up to and including the "
-        "cart event; calibrated on carts that were not trained on."
+        f"on {len(manifest.feature_names)} features of the shop's event log up to and including "
+        "the cart event; calibrated on carts that were not trained on."
     )
 
 
