@@ -52,15 +52,7 @@ def draw_slices(slices: Sequence[Slice]) -> str:
     with figure(0.9 + _ROW_INCHES * len(rows), 1, 2, sharey=True) as (drawn, [quality, share]):
         for place, row in enumerate(rows):
             if isinstance(row, str):
-                quality.text(
-                    -0.02,
-                    place,
-                    row,
-                    weight="bold",
-                    ha="right",
-                    va="center",
-                    transform=quality.get_yaxis_transform(),
-                )
+                _heading(quality, place, row)
                 continue
             _dot(quality, place, row.auc.value, row.auc.low, row.auc.high, MODEL)
             _dot(share, place, row.bought.value, row.bought.low, row.bought.high, WARM)
@@ -85,6 +77,11 @@ def _rows(slices: Sequence[Slice]) -> list[Slice | str]:
             rows.append(one.dimension)
         rows.append(one)
     return rows
+
+
+def _heading(axes: Axes, place: int, text: str) -> None:
+    beside = axes.get_yaxis_transform()
+    axes.text(-0.02, place, text, weight="bold", ha="right", va="center", transform=beside)
 
 
 def _slice_name(one: Slice) -> str:

@@ -68,7 +68,8 @@ def _head(evidence: Evidence) -> str:
         "<p class=eyebrow>Cartwise model report</p><h1>Will a carted product be bought?</h1>"
         f"<p class=lead>Within {format_duration(manifest.horizon_seconds)} of the cart, by the "
         f"same user. Measured on {metrics['carts_test']:,} carts "
-        f"(of {metrics['users_test']:,} users), all later than those that the model learned from.</p>{banner}"
+        f"(of {metrics['users_test']:,} users), all later than those that the model "
+        f"learned from.</p>{banner}"
         f"<div class=tiles>{_tiles(metrics)}</div><div class=card><ul>{items}</ul></div>"
     )
 
