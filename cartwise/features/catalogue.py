@@ -1,5 +1,7 @@
 """Cartwise's own features: the specification that training, stream and serving share."""
 
+from collections.abc import Callable
+
 from cartwise.events import EVENT_TYPES
 from cartwise.features.spec import Derived, Entity, LogRatio, Price, Rate, Specification, Sum
 
@@ -43,7 +45,19 @@ ENTITIES = (
         (Price("view", "4h"), Price("cart", "4h")),
         "one visit",
     ),
-    Entity("session_product", ("user_session", "product_id"), ("1h", "4h"), meaning="in a visit"),
+    Entity(
+        "session_category",
+        ("user_session", "category_id"),
+        ("4h",),
+        (Price("view", "4h"),),
+        "a category in one visit",
+    ),
+    Entity(
+        "session_product",
+        ("user_session", "product_id"),
+        ("1h", "4h"),
+        meaning="a product in one visit",
+    ),
 )
 
 
@@ -60,22 +74,52 @@ def _conversions() -> list[Derived]:
 
 
 def _conversion(hit: str, trial: str, base: float) -> list[Derived]:
-    def prior(entity: str, half_life: str) -> str:
+    def rate_of(entity: str, half_life: str) -> str:
         return f"{entity}_{hit}_per_{trial}_{half_life}"
 
-    shop = [_rate("shop", hit, trial, h, base, 20) for h in ("1d", "7d", "28d")]
-    wide = [
-        _rate(entity, hit, trial, h, prior("shop", h), 20)
-        for entity in ("category", "brand")
-        for h in ("7d", "28d")
+    def rates(
+        entity: str, half_lives: tuple[str, ...], wider: str, strength: float
+    ) -> list[Derived]:
+        return [_rate(entity, hit, trial, h, rate_of(wider, h), strength) for h in half_lives]
+
+    months = ("7d", "28d")
+    return [
+        *(_rate("shop", hit, trial, h, base, 20) for h in ("1d", *months)),
+        *rates("category", months, "shop", 20),
+        *rates("brand", months, "shop", 20),
+        *(_kind(rate_of, h) for h in months),
+        *rates("product", months, "kind", 10),
+        *rates("user", ("1d", *months), "shop", 4),
+        *rates("user_category", ("7d",), "user", 3),
+        *rates("user_brand", ("7d",), "user", 3),
     ]
-    product = [_rate("product", hit, trial, h, prior("category", h), 10) for h in ("7d", "28d")]
-    user = [_rate("user", hit, trial, h, prior("shop", h), 4) for h in ("1d", "7d", "28d")]
-    pairs = [
-        _rate(entity, hit, trial, "7d", prior("user", "7d"), 3)
-        for entity in ("user_category", "user_brand")
+
+
+def _kind(rate_of: Callable[[str, str], str], half_life: str) -> Sum:
+    """What is to be expected of a product by its category and its brand, each against the shop."""
+    terms = (("category", 1.0), ("brand", 1.0), ("shop", -1.0))
+    named = tuple((rate_of(entity, half_life), factor) for entity, factor in terms)
+    return Sum(rate_of("kind", half_life), named)
+
+
+def _for_two() -> Rate:
+    """How often the user buys what is carted, expecting of a newcomer what others do with it."""
+    prior = "product_purchase_per_cart_28d"
+    return Rate("user_with_product", "user_purchase_28d", "user_cart_28d", prior, 4)
+
+
+def _shares() -> list[Derived]:
+    """How much of a visit, or of a user's interest, goes to the cart's product and its kind."""
+    of_whom = {
+        "session": ("session_category", "session_product", "4h"),
+        "user": ("user_category", "user_brand", "7d"),
+    }
+    return [
+        Rate(f"{part}_{event}_share", f"{part}_{event}_{h}", f"{whole}_{event}_{h}", 0.5, 1)
+        for whole, (*parts, h) in of_whom.items()
+        for part in parts
+        for event in ("view", "cart")
     ]
-    return [*shop, *wide, *product, *user, *pairs]
 
 
 def _price_gaps() -> list[Derived]:
@@ -93,6 +137,7 @@ def _price_gaps() -> list[Derived]:
         "user_category_view_log_price_7d",
         "session_view_log_price_4h",
         "session_cart_log_price_4h",
+        "session_category_view_log_price_4h",
     )
     return [Sum(f"price_vs_{name}", (("log_price", 1.0), (name, -1.0))) for name in usual]
 
@@ -133,5 +178,13 @@ def _depths() -> list[Derived]:
 
 SPECIFICATION = Specification(
     ENTITIES,
-    (*_conversions(), *_price_gaps(), *_trends(), *_mean_ages(), *_depths()),
+    (
+        *_conversions(),
+        _for_two(),
+        *_shares(),
+        *_price_gaps(),
+        *_trends(),
+        *_mean_ages(),
+        *_depths(),
+    ),
 )
