@@ -36,10 +36,13 @@ class Figure:
     targets: Mapping[str, float]
 
     def among(self, names: Collection[str] | None) -> Self:
-        """The figure with Cartwise and only the peers of these names; None: all of them."""
-        first, *peers = self.contestants
-        chosen = [peer for peer in peers if names is None or peer.name in names]
-        return replace(self, contestants=(first, *chosen))
+        """The figure with only the peers of these names beside Cartwise; None: all of them."""
+        chosen = [
+            contestant
+            for contestant in self.contestants
+            if names is None or contestant.name in names or contestant.package == "cartwise"
+        ]
+        return replace(self, contestants=chosen)
 
 
 @dataclass(frozen=True)
