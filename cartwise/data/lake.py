@@ -41,8 +41,8 @@ def stored_days(lake: Path) -> list[date]:
     return days
 
 
-def read_day(lake: Path, day: date) -> pl.DataFrame:
-    """The events of a day in log order.
+def read_day(lake: Path, day: date, columns: Sequence[str] = COLUMNS) -> pl.DataFrame:
+    """The events of a day in log order, or some columns of them.
 
     Raises:
         InputError: the file is missing, damaged, or not one of events.
@@ -51,7 +51,7 @@ def read_day(lake: Path, day: date) -> pl.DataFrame:
     if not files:
         raise InputError(f"{lake} holds no events of {day}: run 'cartwise ingest' again")
     with readable(files[0]):
-        return pl.read_parquet(files[0], hive_partitioning=False)
+        return pl.read_parquet(files[0], columns=list(columns), hive_partitioning=False)
 
 
 def stored_file(lake: Path, day: date) -> list[Path]:

@@ -15,10 +15,19 @@ import numpy as np
 import polars as pl
 
 from cartwise.data.lake import read_day
+from cartwise.events import COLUMNS
 from cartwise.features import checkpoint
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.checkpoint import Checkpoint
-from cartwise.features.replay import Replay, Rows, Shard, Values, complete, sharded_columns
+from cartwise.features.replay import (
+    Replay,
+    Rows,
+    Shard,
+    Values,
+    complete,
+    is_sharded,
+    sharded_columns,
+)
 from cartwise.features.table import States
 from cartwise.progress import Advance
 
@@ -29,6 +38,13 @@ BYTES_PER_EVENT: Final = 150
 def shards_for(events: int, memory_bytes: int) -> int:
     """How many shards keep the users' states of so many events within ``memory_bytes``."""
     return max(1, math.ceil(events * BYTES_PER_EVENT / memory_bytes))
+
+
+def _columns(shard: Shard) -> list[str]:
+    """What a pass reads: text is the most of a log, and only the first pass needs it all."""
+    keyed = {name for entity in SPECIFICATION.entities if is_sharded(entity) for name in entity.key}
+    values = {"event_time", "event_type", "price"}
+    return [name for name in COLUMNS if shard.index == 0 or name in keyed | values]
 
 
 class Day(NamedTuple):
@@ -72,13 +88,13 @@ class Passes:
     def _walk(self, shard: Shard, advance: Advance) -> Iterator[tuple[date, pl.DataFrame, Values]]:
         replay = Replay(SPECIFICATION, shard, self._load(shard))
         for day, rows in self.wanted.items():
-            events = read_day(self.lake, day)
+            events = read_day(self.lake, day, _columns(shard))
             replay.forget(int(datetime.combine(day, time(), UTC).timestamp()))
             values = replay.values(events, rows)
             advance(events.height)
             yield day, events[rows], values
         if self.after is not None:
-            checkpoint.save(self.after, shard, replay.snapshot())
+            checkpoint.save(self.after, SPECIFICATION, shard, replay.snapshot())
 
     def _load(self, shard: Shard) -> dict[str, States] | None:
         head = Checkpoint.read(self.before) if self.before else None

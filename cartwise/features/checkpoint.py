@@ -1,23 +1,31 @@
 """States on disk: what a replay knows at the end of a log, to go on from there another day.
 
-Layout: ``states.json`` and, for each shard and entity, ``<shard>/<entity>.keys.npy`` and
-``<shard>/<entity>.states.npy``: plain arrays, nothing that executes.
+Layout: ``states.json``, and ``<shard>/<entity>.npz`` with plain arrays, nothing that executes:
+``keys`` (n, 2), ``landmarks`` (n,), and for each event type the ``<event>_rows`` that have had such
+an event, few of n as a rule, with their ``<event>_blocks``.
 """
 
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cartwise.errors import FingerprintMismatch, InputError
+from cartwise.events import EVENT_TYPES
+from cartwise.features.kernel import NEVER
+from cartwise.features.layout import StateLayout, plan_of
 from cartwise.features.replay import Shard, is_sharded
 from cartwise.features.spec import Specification
 from cartwise.features.table import States
 
 HEAD: Final = "states.json"
+
+Arrays = dict[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True)
@@ -63,26 +71,58 @@ class Checkpoint:
                 f"{self.fingerprint}, this version of Cartwise has {specification.fingerprint}: "
                 "build them again with 'cartwise features'"
             )
-        names = [e.name for e in specification.entities if shard.index == 0 or is_sharded(e)]
-        return {name: _load(folder / str(shard.index), name) for name in names}
+        return {
+            name: _load(folder / str(shard.index) / f"{name}.npz", layout)
+            for name, layout in _layouts(specification, shard).items()
+        }
 
 
-def save(folder: Path, shard: Shard, states: Mapping[str, States]) -> None:
+def save(
+    folder: Path, specification: Specification, shard: Shard, states: Mapping[str, States]
+) -> None:
     """Write the states of one shard."""
     place = folder / str(shard.index)
     place.mkdir(parents=True)
-    for name, of_entity in states.items():
-        np.save(place / f"{name}.keys.npy", of_entity.keys, allow_pickle=False)
-        np.save(place / f"{name}.states.npy", of_entity.states, allow_pickle=False)
+    for name, layout in _layouts(specification, shard).items():
+        np.savez(place / f"{name}.npz", allow_pickle=False, **_pack(states[name], layout))
 
 
-def _load(place: Path, name: str) -> States:
+def _layouts(specification: Specification, shard: Shard) -> dict[str, StateLayout]:
+    """How the states that a shard keeps are laid out, by entity."""
+    entities = zip(specification.entities, plan_of(specification).entities, strict=True)
+    return {e.name: layout for e, layout in entities if shard.index == 0 or is_sharded(e)}
+
+
+def _blocks(layout: StateLayout) -> list[tuple[str, int, slice]]:
+    """Name, column of the latest time, and columns of each event type's part of a state."""
+    ends = [*layout.block[1:], layout.width]
+    columns = zip(EVENT_TYPES, layout.recency, layout.block, ends, strict=True)
+    return [(event, int(last), slice(int(start), int(end))) for event, last, start, end in columns]
+
+
+def _pack(of_entity: States, layout: StateLayout) -> Arrays:
+    states = of_entity.states
+    arrays: Arrays = {"keys": of_entity.keys, "landmarks": states[:, 0].astype(np.int32)}
+    for event, recency, columns in _blocks(layout):
+        rows = np.flatnonzero(states[:, recency] > NEVER).astype(np.uint32)
+        arrays |= {f"{event}_rows": rows, f"{event}_blocks": states[rows, columns]}
+    return arrays
+
+
+def _unpack(arrays: Mapping[str, NDArray[np.float64]], layout: StateLayout) -> States:
+    states = np.zeros((len(arrays["landmarks"]), layout.width))
+    states[:, 0] = arrays["landmarks"]
+    for event, recency, columns in _blocks(layout):
+        states[:, recency] = NEVER
+        states[arrays[f"{event}_rows"], columns] = arrays[f"{event}_blocks"]
+    return States(np.asarray(arrays["keys"], dtype=np.uint64), states)
+
+
+def _load(file: Path, layout: StateLayout) -> States:
     try:
-        return States(
-            np.load(place / f"{name}.keys.npy", allow_pickle=False),
-            np.load(place / f"{name}.states.npy", allow_pickle=False),
-        )
-    except (OSError, ValueError) as error:
+        with file.open("rb") as content, np.load(content, allow_pickle=False) as arrays:
+            return _unpack(arrays, layout)
+    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"the states of '{name}' in {place} cannot be read ({error}): delete {place.parent}"
+            f"the states in {file} cannot be read ({error}): delete {file.parents[1]}"
         ) from error
