@@ -12,7 +12,7 @@ from benchmarks.figure import Figure, require
 
 CONTESTANTS = (
     Contestant("Cartwise", "benchmarks.features_cartwise"),
-    Contestant("Cartwise, replay alone", "benchmarks.features_replay"),
+    Contestant("Cartwise replay", "benchmarks.features_replay"),
     Contestant("DuckDB", "benchmarks.features_duckdb", "duckdb", "bench"),
     Contestant("Polars", "benchmarks.features_polars", "polars"),
     Contestant("PySpark", "benchmarks.features_spark", "pyspark", "spark", needs_java=True),
@@ -57,8 +57,8 @@ def _forgotten() -> Iterator[pl.Expr]:
 
 FIGURE = Figure(
     "features",
-    f"lake to {len(compared())} values of every first cart of a session and product; Cartwise's "
-    "training set has labels, derived features, leak canary and states on top",
+    f"lake to {len(compared())} values of every first cart of a session and product; on top, "
+    "Cartwise replay has derived features, and Cartwise labels, leak canary and states as well",
     "events",
     CONTESTANTS,
     require_equal,
