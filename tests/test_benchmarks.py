@@ -13,7 +13,7 @@ pytest.importorskip("duckdb", reason="the extra 'bench' is not installed")
 from benchmarks import features, ingest
 from benchmarks.__main__ import main
 from benchmarks.contest import Contestant, ContestantFailed, measure
-from benchmarks.figure import Disagreement, run
+from benchmarks.figure import Disagreement, Figure, require, run
 from benchmarks.rawlog import raw_files, write_raw
 from cartwise.data.ingest import ingest as write_lake
 from cartwise.events import COLUMNS
@@ -133,9 +133,7 @@ def test_a_contestant_that_fails_is_told_with_its_last_words(raw: Path, tmp_path
 def test_a_contestant_that_is_absent_does_not_stop_the_others(raw: Path, tmp_path: Path) -> None:
     ours = Contestant("Ours", "benchmarks.ingest_polars")
     absent = Contestant("Absent", "no.module", "no_such_package", "bench")
-    figure = ingest.FIGURE.__class__(
-        "ingest", "a job", "events", (ours, absent), ingest.require_equal, {"Absent": 3.0}
-    )
+    figure = Figure("ingest", "a job", "events", (ours, absent), ingest.require_equal, {})
 
     outcome = run(figure, raw, raw, EVENTS, tmp_path / "figure")
 
@@ -143,6 +141,19 @@ def test_a_contestant_that_is_absent_does_not_stop_the_others(raw: Path, tmp_pat
     assert measured["times_cartwise"] == 1.0
     assert measured["peak_bytes"] > 10_000_000
     assert missing["absence"].startswith("no_such_package is not installed")
+
+
+def test_a_disagreement_ends_the_run_and_names_figure_and_contestant(
+    raw: Path, tmp_path: Path
+) -> None:
+    def require_equal(_ours: Path, theirs: Path) -> None:
+        require(theirs.name == "Ours", "the days differ")
+
+    pair = [Contestant(name, "benchmarks.ingest_polars") for name in ("Ours", "Other")]
+    figure = Figure("ingest", "a job", "events", pair, require_equal, {})
+
+    with pytest.raises(Disagreement, match="ingest: Other is not equal: the days differ"):
+        run(figure, raw, raw, EVENTS, tmp_path / "figure")
 
 
 def test_the_command_prints_one_json_object_with_the_machine(
