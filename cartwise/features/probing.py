@@ -15,16 +15,18 @@ from cartwise.features.hashing import mix
 _ROW_MASK = np.uint64(0xFFFFFFFF)
 _ONE = np.uint64(1)
 
+_AT_A_TIME = 512
+"""What so many searches touch fits into a core's own cache."""
+
 
 @compiled()
 def _hash(high, low):
     return mix(high * np.uint64(0x9E3779B97F4A7C15) + mix(low))
 
 
-@compiled()
-def _find(high, low, slots, shift, keys):
-    """Slot of a key, or the free slot where it belongs, and the key's tag."""
-    hashed = _hash(high, low)
+@compiled(forceinline=True)
+def _find(high, low, hashed, slots, shift, keys):
+    """Slot of a key, or the free slot where it belongs."""
     tag = hashed & ~_ROW_MASK
     mask = np.uint64(len(slots) - 1)
     slot = hashed >> shift
@@ -32,33 +34,64 @@ def _find(high, low, slots, shift, keys):
         if (slots[slot] & ~_ROW_MASK) == tag:
             row = (slots[slot] & _ROW_MASK) - _ONE
             if keys[row, 0] == high and keys[row, 1] == low:
-                return slot, tag
+                return slot
         slot = (slot + _ONE) & mask
-    return slot, tag
+    return slot
+
+
+@compiled()
+def _touch(hashes, slots, shift, keys):
+    """Load what the search for these hashes will want to see; the processor waits for many such
+    loads at a time, but for those of a search one after the other."""
+    seen = np.uint64(0)
+    for hashed in hashes:
+        seen ^= slots[hashed >> shift]
+    for hashed in hashes:
+        row = slots[hashed >> shift] & _ROW_MASK
+        if row != 0:
+            seen ^= keys[row - _ONE, 0]
+    return seen
+
+
+@compiled()
+def _locate_some(wanted, known, hashes, slots, shift, keys, count, rows):
+    for i in range(len(rows)):
+        rows[i] = -1
+        if known[i]:
+            slot = _find(wanted[i, 0], wanted[i, 1], hashes[i], slots, shift, keys)
+            if slots[slot] == 0:
+                keys[count, 0] = wanted[i, 0]
+                keys[count, 1] = wanted[i, 1]
+                count += 1
+                slots[slot] = (hashes[i] & ~_ROW_MASK) | np.uint64(count)
+            rows[i] = (slots[slot] & _ROW_MASK) - _ONE
+    return count
 
 
 @compiled()
 def locate(wanted, known, slots, shift, keys, count, rows):
     """Fill ``rows`` with the row of each key, adding those that are new; the new count of keys."""
-    for i in range(len(rows)):
-        rows[i] = -1
-        if known[i]:
-            slot, tag = _find(wanted[i, 0], wanted[i, 1], slots, shift, keys)
-            if slots[slot] == 0:
-                keys[count, 0] = wanted[i, 0]
-                keys[count, 1] = wanted[i, 1]
-                count += 1
-                slots[slot] = tag | np.uint64(count)
-            rows[i] = (slots[slot] & _ROW_MASK) - _ONE
-    return count
+    seen = np.uint64(0)
+    hashes = np.empty(_AT_A_TIME, dtype=np.uint64)
+    for start in range(0, len(rows), _AT_A_TIME):
+        end = min(start + _AT_A_TIME, len(rows))
+        for i in range(start, end):
+            hashes[i - start] = _hash(wanted[i, 0], wanted[i, 1])
+        some = hashes[: end - start]
+        seen ^= _touch(some, slots, shift, keys)
+        count = _locate_some(
+            wanted[start:end], known[start:end], some, slots, shift, keys, count, rows[start:end]
+        )
+    return count, seen
 
 
 @compiled()
 def fill_slots(keys, count, slots, shift):
     """Enter all keys into empty slots."""
     for row in range(count):
-        slot, tag = _find(keys[row, 0], keys[row, 1], slots, shift, keys)
-        slots[slot] = tag | np.uint64(row + 1)
+        hashed = _hash(keys[row, 0], keys[row, 1])
+        slot = _find(keys[row, 0], keys[row, 1], hashed, slots, shift, keys)
+        slots[slot] = (hashed & ~_ROW_MASK) | np.uint64(row + 1)
 
 
 @compiled()

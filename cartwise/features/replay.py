@@ -1,7 +1,7 @@
 """Replay: the feature core walked over batches of the log, in log order, states carried over."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -13,7 +13,7 @@ from cartwise.features.keys import KeyColumns, Keys, hash_text
 from cartwise.features.layout import plan_of
 from cartwise.features.spec import Entity, Specification
 from cartwise.features.table import States, StateTable
-from cartwise.features.walk import apply_and_read, derive_all, in_shard, write_facts
+from cartwise.features.walk import apply_and_read, derive_all, in_shard, weigh_all, write_facts
 
 SHARDED_BY = "user_id"
 """States whose key has this column may be split over shards; all others are few or short-lived."""
@@ -42,12 +42,14 @@ class Shard:
 
 @dataclass(frozen=True)
 class Batch:
-    """Events as arrays; ``places[i]`` is the row of the output for event i, -1 for none."""
+    """Events as arrays; ``places[i]`` is the row of the output for event i, -1 for none, and
+    ``powers[i]`` is what it weighs, by half-life."""
 
     columns: KeyColumns
     times: NDArray[np.int64]
     kinds: NDArray[np.int64]
     log_prices: NDArray[np.float64]
+    powers: NDArray[np.float64]
     places: Rows
 
 
@@ -114,7 +116,7 @@ class Replay:
     def _ours(self, events: pl.DataFrame, places: Rows) -> Batch:
         mask = self.shard.mask(events[SHARDED_BY])
         batch = self._batch(events.filter(mask), np.empty(0, dtype=np.int64))
-        return Batch(batch.columns, batch.times, batch.kinds, batch.log_prices, places[mask])
+        return replace(batch, places=places[mask])
 
     def _batch(self, events: pl.DataFrame, wanted: Rows) -> Batch:
         places = np.full(events.height, -1, dtype=np.int64)
@@ -122,7 +124,10 @@ class Replay:
         places[wanted[here]] = here
         kinds = events["event_type"].to_physical().cast(pl.Int64).to_numpy()
         columns = KeyColumns(events, self._hashes(events))
-        return Batch(columns, _times(events), kinds, _log_prices(events), places)
+        times = _times(events)
+        powers = np.empty((len(times), len(self.specification.half_lives)))
+        weigh_all(self._plan.clock, times, powers)
+        return Batch(columns, times, kinds, _log_prices(events), powers, places)
 
     def _hashes(self, events: pl.DataFrame) -> dict[str, Keys]:
         keyed = {name for entity in self._tables for name in self.specification.entity(entity).key}
@@ -142,6 +147,7 @@ class Replay:
             batch.times,
             batch.kinds,
             batch.log_prices,
+            batch.powers,
             batch.places,
             out[:, offset : offset + table.layout.readings],
         )

@@ -41,7 +41,9 @@ class StateTable:
         self._reserve(len(keys))
         rows = np.empty(len(keys), dtype=np.int64)
         before = self.count
-        self.count = probing.locate(keys, known, self._slots, self._shift, self._keys, before, rows)
+        self.count, _ = probing.locate(
+            keys, known, self._slots, self._shift, self._keys, before, rows
+        )
         probing.clear_rows(self.states, self.layout, before, self.count, landmark)
         return rows
 

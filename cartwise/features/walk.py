@@ -17,45 +17,52 @@ def in_shard(users, index, count):
 
 
 @compiled()
-def _add_run(states, layout, clock, rows, times, kinds, log_prices, start, end, powers):
+def weigh_all(clock, times, powers):
+    """Fill row i of ``powers`` with the weights of an event at ``times[i]``."""
+    for i in range(len(times)):
+        if i > 0 and times[i] == times[i - 1]:
+            powers[i] = powers[i - 1]
+        else:
+            kernel.weigh(clock, times[i], 1, powers[i])
+
+
+@compiled()
+def _add_run(states, layout, rows, times, kinds, log_prices, powers, start, end):
     # Nothing in this loop is a call: one that is never taken makes it four times as slow.
-    weighed = times[start] - 1
     for i in range(start, end):
-        if times[i] != weighed:
-            weighed = times[i]
-            kernel.weigh(clock, weighed, 1, powers)
         if rows[i] >= 0:
             state = states[rows[i]]
             if not kernel.is_current(state, times[i]):
                 return i
-            kernel.add(state, layout, kinds[i], times[i], log_prices[i], powers)
+            kernel.add(state, layout, kinds[i], times[i], log_prices[i], powers[i])
     return end
 
 
 @compiled()
-def _apply_all(states, layout, clock, rows, times, kinds, log_prices, start, end, powers):
+def _apply_all(states, layout, clock, rows, times, kinds, log_prices, powers, start, end):
     while start < end:
-        i = _add_run(states, layout, clock, rows, times, kinds, log_prices, start, end, powers)
+        i = _add_run(states, layout, rows, times, kinds, log_prices, powers, start, end)
         if i < end:
             state = states[rows[i]]
-            kernel.apply(state, layout, clock, kinds[i], times[i], log_prices[i], powers)
+            kernel.apply(state, layout, clock, kinds[i], times[i], log_prices[i], powers[i])
         start = i + 1
 
 
 @compiled()
-def apply_and_read(states, layout, clock, rows, times, kinds, log_prices, places, out):
+def apply_and_read(states, layout, clock, rows, times, kinds, log_prices, powers, places, out):
     """Apply events to one entity's states; read those with a place, each right after its event.
 
-    ``rows`` names the state of each event, -1 for none, and ``places`` its row in ``out``.
+    ``rows`` names the state of each event, -1 for none; ``powers`` are as :func:`weigh_all` gives
+    them, and ``places`` are rows of ``out``.
     """
-    powers = np.empty(len(clock.half_life_seconds))
+    scratch = np.empty(len(clock.half_life_seconds))
     start = 0
     for i in np.flatnonzero(places >= 0):
-        _apply_all(states, layout, clock, rows, times, kinds, log_prices, start, i + 1, powers)
+        _apply_all(states, layout, clock, rows, times, kinds, log_prices, powers, start, i + 1)
         if rows[i] >= 0:
-            kernel.read(states[rows[i]], layout, clock, times[i], powers, out[places[i]])
+            kernel.read(states[rows[i]], layout, clock, times[i], scratch, out[places[i]])
         start = i + 1
-    _apply_all(states, layout, clock, rows, times, kinds, log_prices, start, len(rows), powers)
+    _apply_all(states, layout, clock, rows, times, kinds, log_prices, powers, start, len(rows))
 
 
 @compiled()
