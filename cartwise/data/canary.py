@@ -13,7 +13,7 @@ from cartwise.data.lake import read_day
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.replay import Replay
 
-EVENTS: Final = 500_000
+EVENTS: Final = 100_000
 """The canary lives in so many events at the begin of the log."""
 
 CUTS: Final = 2

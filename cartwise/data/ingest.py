@@ -14,8 +14,8 @@ from typing import Any, Final, Self
 
 import polars as pl
 
+from cartwise.ahead import map_ahead
 from cartwise.data import publication, quarantine
-from cartwise.data.ahead import map_ahead
 from cartwise.data.contract import check
 from cartwise.data.disk import writable
 from cartwise.data.lake import day_path, row_count, stored_file

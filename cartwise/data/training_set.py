@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from cartwise.ahead import map_ahead
 from cartwise.data.canary import check_canary
 from cartwise.data.day_files import DayFiles, DayOutcome, carts_frame, read_carts
 from cartwise.data.known_outages import known_outages
@@ -24,7 +25,7 @@ from cartwise.data.labels import LabelSettings
 from cartwise.data.log import Log
 from cartwise.data.manifest import Manifest, describe, write_manifest
 from cartwise.data.outcomes import Outcomes
-from cartwise.data.passes import Passes, shards_for
+from cartwise.data.passes import Day, Passes, shards_for
 from cartwise.data.splits import SplitSettings
 from cartwise.errors import InputError
 from cartwise.features.catalogue import SPECIFICATION
@@ -127,9 +128,13 @@ class _Update:
             passes = Passes(
                 self._log.lake, wanted, Path(scratch), shards, before if head else None, after
             )
-            for day, carts, vectors in passes.run(advance):
-                self._write(day, carts_frame(carts, wanted[day], vectors))
+            for _ in map_ahead(self._write_vectors, passes.run(advance), workers=1):
+                pass
         Checkpoint(SPECIFICATION.fingerprint, shards, self._log.history[days[-1]]).write(after)
+
+    def _write_vectors(self, day: Day) -> None:
+        carts = carts_frame(day.carts, self._outcomes[day.date].rows, day.vectors)
+        self._write(day.date, carts)
 
     def _take_over(self, day: date) -> None:
         outcome, history = self._outcomes[day], self._log.history[day]

@@ -1,5 +1,6 @@
 """Replay: the feature core walked over batches of the log, in log order, states carried over."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cartwise.ahead import map_ahead
 from cartwise.features import kernel
 from cartwise.features.keys import KeyColumns, Keys, hash_text
 from cartwise.features.layout import plan_of
@@ -73,14 +75,18 @@ class Replay:
             for entity, layout in zip(specification.entities, self._plan.entities, strict=True)
             if is_sharded(entity) or shard.index == 0
         }
+        offsets = zip(specification.entities, self._plan.offsets, strict=True)
+        ours = [(entity, offset) for entity, offset in offsets if entity.name in self._tables]
+        # Pairs are the most of the work: begun first, they keep no thread waiting at the end.
+        self._by_effort = sorted(ours, key=lambda one: -len(one[0].key))
         self._pool = ThreadPoolExecutor(THREADS)
 
     def values(self, events: pl.DataFrame, wanted: Rows) -> Values:
         """Apply ``events``, in order, and read the values of the rows ``wanted``, each right after
         its event. Derived values are left empty, as are those of other shards."""
         out = np.full((len(wanted), self._plan.values), np.nan, dtype=np.float32)
-        for start in range(0, events.height, _BATCH_ROWS):
-            self._walk(events.slice(start, _BATCH_ROWS), wanted - start, out)
+        for batches in map_ahead(self._prepare, _cut(events, wanted), workers=1):
+            self._walk(*batches, out)
         return out
 
     def vectors(self, events: pl.DataFrame, wanted: Rows) -> Values:
@@ -97,18 +103,18 @@ class Replay:
         """The states by entity; views, valid until the next events."""
         return {name: table.snapshot() for name, table in self._tables.items()}
 
-    def _walk(self, events: pl.DataFrame, wanted: Rows, out: Values) -> None:
-        everyone = self._batch(events, wanted)
-        ours = everyone if self.shard.count == 1 else self._ours(events, everyone.places)
-        entities = zip(
-            self.specification.entities, self._plan.entities, self._plan.offsets, strict=True
-        )
+    def _prepare(self, cut: tuple[pl.DataFrame, Rows]) -> tuple[Batch, Batch]:
+        """The events of everyone, and of our shard's users."""
+        everyone = self._batch(*cut)
+        shared = self.shard.count == 1
+        return everyone, everyone if shared else self._ours(cut[0], everyone.places)
+
+    def _walk(self, everyone: Batch, ours: Batch, out: Values) -> None:
         tasks = [
             partial(
                 self._walk_entity, entity, offset, ours if is_sharded(entity) else everyone, out
             )
-            for entity, _, offset in entities
-            if entity.name in self._tables
+            for entity, offset in self._by_effort
         ]
         for done in [self._pool.submit(task) for task in tasks]:
             done.result()
@@ -132,7 +138,7 @@ class Replay:
     def _hashes(self, events: pl.DataFrame) -> dict[str, Keys]:
         keyed = {name for entity in self._tables for name in self.specification.entity(entity).key}
         texts = [name for name in sorted(keyed) if events.schema[name] == pl.String]
-        return dict(zip(texts, self._pool.map(hash_text, events[texts]), strict=True))
+        return {name: hash_text(events[name]) for name in texts}
 
     def _walk_entity(self, entity: Entity, offset: int, batch: Batch, out: Values) -> None:
         table = self._tables[entity.name]
@@ -151,6 +157,11 @@ class Replay:
             batch.places,
             out[:, offset : offset + table.layout.readings],
         )
+
+
+def _cut(events: pl.DataFrame, wanted: Rows) -> Iterator[tuple[pl.DataFrame, Rows]]:
+    for start in range(0, events.height, _BATCH_ROWS):
+        yield events.slice(start, _BATCH_ROWS), wanted - start
 
 
 def is_sharded(entity: Entity) -> bool:
