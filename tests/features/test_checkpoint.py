@@ -57,5 +57,5 @@ def test_damaged_states_are_explained(tmp_path: Path) -> None:
     save(tmp_path, SPECIFICATION, Shard(), Replay(SPECIFICATION).snapshot())
     file = tmp_path / "0" / "user.npz"
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(InputError, match="states in .*user"):
+    with pytest.raises(InputError, match=r"states in .*user"):
         HEAD.load(tmp_path, SPECIFICATION, Shard())

@@ -1,0 +1,68 @@
+"""Results appear whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from cartwise.errors import OutputError
+from cartwise.folders import replaced, replaced_file
+
+
+def test_a_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "folder"
+    for content in ("one", "two"):
+        with replaced(target) as fresh:
+            (fresh / content).touch()
+        assert [path.name for path in target.iterdir()] == [content]
+    assert [path.name for path in target.parent.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, SystemExit])
+def test_what_breaks_off_leaves_the_old_folder(tmp_path: Path, error: type[BaseException]) -> None:
+    with replaced(tmp_path / "folder") as fresh:
+        (fresh / "old").touch()
+    with pytest.raises(error):
+        _break_off(tmp_path / "folder", error)
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == [
+        "folder",
+        "folder/old",
+    ]
+
+
+def _break_off(folder: Path, error: type[BaseException]) -> None:
+    with replaced(folder) as fresh:
+        (fresh / "new").touch()
+        raise error
+
+
+def test_a_death_between_the_two_renames_is_mended(tmp_path: Path) -> None:
+    (tmp_path / ".folder.before").mkdir()
+    (tmp_path / ".folder.before" / "old").touch()
+    with pytest.raises(ValueError, match="mind"), replaced(tmp_path / "folder"):
+        raise ValueError("changed my mind")
+    assert (tmp_path / "folder" / "old").exists()
+    assert not (tmp_path / ".folder.before").exists()
+
+
+def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+    with pytest.raises(ValueError, match="no"):
+        _write_half(target)
+    assert target.read_text() == "old"
+    with replaced_file(target) as fresh:
+        fresh.write_text("new")
+    assert target.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def _write_half(target: Path) -> None:
+    with replaced_file(target) as fresh:
+        fresh.write_text("half")
+        raise ValueError("no")
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file/folder"), replaced(tmp_path / "file" / "folder"):
+        pass

@@ -1,0 +1,49 @@
+"""Progress: bars on a terminal, lines elsewhere, nothing when quiet."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from cartwise import terminal
+from cartwise.progress import Silent
+from cartwise.terminal import BarProgress, LineProgress, amount, open_progress
+
+
+def test_lines_tell_speed_and_what_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([0.0, 20.0, 20.0, 40.0])
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(clock))
+    with LineProgress().task("replay", 4_000_000, "events") as advance:
+        advance(1_000_000)
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "replay: 1.0 M events of 4.0 M events in 20.0 s, 50.0 k events/s, 60 s left"
+
+
+def test_bars_show_name_and_amount() -> None:
+    screen = io.StringIO()
+    with BarProgress(Console(file=screen, force_terminal=True, width=120)).task(
+        "replay", 10, "events"
+    ) as advance:
+        advance(10)
+    assert "replay" in screen.getvalue()
+    assert "10 events" in screen.getvalue()
+
+
+def test_quiet_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = open_progress(quiet=True)
+    assert isinstance(progress, Silent)
+    progress.say("nothing")
+    assert capsys.readouterr().err == ""
+
+
+def test_not_a_terminal_gets_lines() -> None:
+    assert isinstance(open_progress(), LineProgress)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(12, "12 x"), (1500, "1.5 k x"), (2.5e6, "2.5 M x"), (3e9, "3.0 G x")]
+)
+def test_amounts_read_as_people_say_them(number: float, text: str) -> None:
+    assert amount(number, "x") == text
