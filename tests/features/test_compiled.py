@@ -19,8 +19,10 @@ print(values[0, 1])
 def hour_by(package: Path) -> str:
     command = [sys.executable, "-c", PROGRAM]
     # Python's own cache looks at the second of a change, and here that is the same.
-    environment = {"PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    environment = {"PYTHONDONTWRITEBYTECODE": "1"}
+    ran = subprocess.run(
+        command, cwd=package.parent, env=environment, capture_output=True, text=True, check=True
+    )
     return ran.stdout.strip()
 
 
