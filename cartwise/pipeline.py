@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from cartwise.data.ingest import IngestReport, ingest
 from cartwise.data.manifest import Manifest
+from cartwise.data.quarantine import FOLDER as QUARANTINE
 from cartwise.data.training_set import TrainingSetSettings, build
+from cartwise.errors import InputError
 from cartwise.model.evaluation import Evaluation, EvaluationSettings, evaluate
 from cartwise.model.tracking import TrackedRun, track
 from cartwise.model.training import TrainingSettings, train
@@ -72,11 +74,20 @@ def run(
     settings = settings or RunSettings()
     events, training, model = (out / name for name in (EVENTS, TRAINING, MODEL))
     ingested = ingest(sources, events, progress=progress)
+    _require_events(ingested, events)
     manifest = build(events, training, settings.training_set, progress=progress)
     train(training, model, settings.training, progress=progress)
     evaluation = evaluate(model, training, out, settings.evaluation, truth=truth, progress=progress)
     tracked = _track(model, evaluation, settings, progress)
     return Run(out, ingested, manifest, evaluation, tracked)
+
+
+def _require_events(ingested: IngestReport, events: Path) -> None:
+    if ingested.quarantined == ingested.rows_in:
+        raise InputError(
+            f"none of the {ingested.rows_in:,} rows is a valid event: {events / QUARANTINE} tells "
+            "which rules each of them broke"
+        )
 
 
 def _track(

@@ -44,7 +44,10 @@ def ingest_summary(report: IngestReport, out: Path | None) -> RenderableType:
         *((f"  {rule}", f"{rows:,}") for rule, rows in report.by_rule.items()),
         ("time", f"{report.first_event} to {report.last_event}"),
     ]
-    return _facts("Events", [*rows, ("lake", str(out))] if out else rows)
+    table = _facts("Events", [*rows, ("lake", str(out))] if out else rows)
+    if report.quarantined == report.rows_in:
+        return Group(table, "[red]No row is a valid event: look into the quarantine.[/]")
+    return table
 
 
 def training_set_summary(manifest: Manifest) -> RenderableType:

@@ -166,6 +166,17 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(
     assert not Path("out").exists()
 
 
+def test_a_log_without_a_valid_row_is_refused_with_where_to_look(cartwise: Commands) -> None:
+    header = sample(REES46).read_text().splitlines()[0]
+    Path("garbage.csv").write_text("\n".join([header, *(["a,b,c,d,e,f,g,h,i"] * 9)]))
+    told = cartwise("run", "garbage.csv", "--out", "out", "-q")
+    assert told.code == 1
+    assert "none of the 9 rows" in told.err
+    assert "quarantine" in told.err
+    told = cartwise("ingest", "garbage.csv", "--out", "events", "-q")
+    assert "No row is a valid event" in told.out
+
+
 @pytest.mark.parametrize("arguments", [["run", "--no-such-option"], ["no-such-command"], ["run"]])
 def test_wrong_usage_ends_with_2(cartwise: Commands, arguments: list[str]) -> None:
     assert cartwise(*arguments).code == 2
