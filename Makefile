@@ -16,10 +16,10 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench
+.PHONY: help demo test lint bench bench-long
 
 help:  ## Print every target with what it does.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.ready  ## Simulate a shop, train a model on it and show the results.
 	$(BIN)/cartwise demo $(ARGS)
@@ -35,6 +35,9 @@ lint: .venv/.ready-dev  ## Check style, format, types and the layers between the
 
 bench: .venv/.ready-bench  ## Measure against DuckDB, Polars and PySpark (the last needs Java 17).
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-long: .venv/.ready-bench  ## Take 100 M events through ingest and features; 30 GB of disk.
+	$(BIN)/python -m benchmarks.long_log $(ARGS)
 
 $(UV_READY):
 	@found=; for python in $(CANDIDATES); do \
