@@ -24,6 +24,13 @@ def frame(events: Sequence[Event]) -> pl.DataFrame:
     )
 
 
+def reference_log(events: pl.DataFrame) -> list[Event]:
+    """A frame of the lake as the reference takes it."""
+    columns = [name for name in Event.__dataclass_fields__ if name != "time"]
+    rows = events.select(pl.col("event_time").dt.epoch("s"), *columns).rows()
+    return [Event(*row) for row in rows]
+
+
 def _row(event: Event) -> tuple[object, ...]:
     code = None
     return (event.time, event.event_type, event.product_id, event.category_id, code,

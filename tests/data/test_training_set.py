@@ -28,6 +28,7 @@ from cartwise.errors import InputError, NotEnoughData, OutputError
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.progress import Advance, Silent
 from tests.data.logs import write_lake
+from tests.logs import reference_log
 from tests.reference import Event, vector
 
 HOUR = 3600
@@ -75,10 +76,7 @@ def assert_same(one: Path, other: Path) -> None:
 
 
 def events_of(lake: Path) -> list[Event]:
-    columns = [name for name in Event.__dataclass_fields__ if name != "time"]
-    frames = [read_day(lake, day) for day in stored_days(lake)]
-    log = pl.concat(frames).select(pl.col("event_time").dt.epoch("s"), *columns)
-    return [Event(*row) for row in log.rows()]
+    return reference_log(pl.concat([read_day(lake, day) for day in stored_days(lake)]))
 
 
 def test_stored_vectors_equal_the_reference(lake: Path, training: Path) -> None:
