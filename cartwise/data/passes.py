@@ -1,52 +1,49 @@
 """The replay of a lake, day by day, in as many passes as it takes to stay within memory.
 
-Most of the memory goes to states with a user in their key. So the users are split into shards and
-each shard is one pass over the log; only the first shard keeps the states of everything else.
+Most of the memory goes to states of users and sessions. So these are split into shards and each
+shard is one pass over the log; only the first shard keeps the states of everything else.
 """
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from cartwise.ahead import map_ahead
 from cartwise.data.lake import read_day
 from cartwise.events import COLUMNS
 from cartwise.features import checkpoint
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.checkpoint import Checkpoint
 from cartwise.features.replay import (
+    SHARDED_BY,
     Replay,
     Rows,
     Shard,
     Values,
     complete,
-    is_sharded,
     sharded_columns,
 )
 from cartwise.features.table import States
 from cartwise.progress import Advance
 
-BYTES_PER_EVENT: Final = 150
-"""Measured growth of the users' states, see docs/performance.md."""
+BYTES_PER_EVENT: Final = 250
+"""What the states of users and sessions take, with their keys and spare room: measured on four
+weeks of the simulated shop, see docs/performance.md."""
 
 
 def shards_for(events: int, memory_bytes: int) -> int:
-    """How many shards keep the users' states of so many events within ``memory_bytes``."""
+    """How many shards keep the states of so many events within ``memory_bytes``."""
     return max(1, math.ceil(events * BYTES_PER_EVENT / memory_bytes))
 
 
 def _columns(shard: Shard) -> list[str]:
-    """What a pass reads: text is the most of a log, and only the first pass needs it all."""
-    keyed = {name for entity in SPECIFICATION.entities if is_sharded(entity) for name in entity.key}
-    values = {"event_time", "event_type", "price"}
-    return [name for name in COLUMNS if shard.index == 0 or name in keyed | values]
+    """What a pass reads: only the first one hands on all columns of the carts."""
+    return [name for name in COLUMNS if shard.index == 0 or name != "category_code"]
 
 
 class Day(NamedTuple):
@@ -89,9 +86,8 @@ class Passes:
 
     def _walk(self, shard: Shard, advance: Advance) -> Iterator[tuple[date, pl.DataFrame, Values]]:
         replay = Replay(SPECIFICATION, shard, self._load(shard))
-        read = partial(read_day, self.lake, columns=_columns(shard))
-        days = map_ahead(read, self.wanted, workers=1)
-        for (day, rows), events in zip(self.wanted.items(), days, strict=True):
+        for day, rows in self.wanted.items():
+            events = read_day(self.lake, day, _columns(shard))
             replay.forget(int(datetime.combine(day, time(), UTC).timestamp()))
             values = replay.values(events, rows)
             advance(events.height)
@@ -104,14 +100,20 @@ class Passes:
         return head.load(self.before, SPECIFICATION, shard) if head and self.before else None
 
     def _leave(self, index: int, day: date, carts: pl.DataFrame, values: Values) -> None:
-        ours = Shard(index, self.shards).mask(carts["user_id"])
-        np.save(self._fragment(index, day), values[np.ix_(ours, sharded_columns(SPECIFICATION))])
+        for by, places in self._places(index, carts):
+            np.save(self._fragment(index, day, by), values[places])
 
     def _fetch(self, index: int, day: date, carts: pl.DataFrame, values: Values) -> None:
-        ours = Shard(index, self.shards).mask(carts["user_id"])
-        fragment = self._fragment(index, day)
-        values[np.ix_(ours, sharded_columns(SPECIFICATION))] = np.load(fragment, allow_pickle=False)
-        fragment.unlink()
+        for by, places in self._places(index, carts):
+            fragment = self._fragment(index, day, by)
+            values[places] = np.load(fragment, allow_pickle=False)
+            fragment.unlink()
 
-    def _fragment(self, index: int, day: date) -> Path:
-        return self.scratch / f"{day.isoformat()}-{index}.npy"
+    def _places(self, index: int, carts: pl.DataFrame) -> Iterator[tuple[str, tuple[Rows, ...]]]:
+        """The values of carts that a shard fills, by what it is split by."""
+        for by in SHARDED_BY:
+            ours = np.flatnonzero(Shard(index, self.shards).mask(carts[by]))
+            yield by, np.ix_(ours, sharded_columns(SPECIFICATION, by))
+
+    def _fragment(self, index: int, day: date, by: str) -> Path:
+        return self.scratch / f"{day.isoformat()}-{by}-{index}.npy"

@@ -19,7 +19,7 @@ from cartwise.errors import FingerprintMismatch, InputError
 from cartwise.events import EVENT_TYPES
 from cartwise.features.kernel import NEVER
 from cartwise.features.layout import StateLayout, plan_of
-from cartwise.features.replay import Shard, is_sharded
+from cartwise.features.replay import Shard, sharded_by
 from cartwise.features.spec import Specification
 from cartwise.features.table import States
 
@@ -34,7 +34,7 @@ class Checkpoint:
 
     Attributes:
         fingerprint: that of the specification.
-        shards: number of parts that the users are split into.
+        shards: number of parts that users and sessions are split into.
         history: digest of the events that the states hold, and of their order.
     """
 
@@ -90,7 +90,7 @@ def save(
 def _layouts(specification: Specification, shard: Shard) -> dict[str, StateLayout]:
     """How the states that a shard keeps are laid out, by entity."""
     entities = zip(specification.entities, plan_of(specification).entities, strict=True)
-    return {e.name: layout for e, layout in entities if shard.index == 0 or is_sharded(e)}
+    return {e.name: layout for e, layout in entities if shard.index == 0 or sharded_by(e)}
 
 
 def _blocks(layout: StateLayout) -> list[tuple[str, int, slice]]:

@@ -32,6 +32,13 @@ def hash_text(column: pl.Series) -> Keys:
     return hashes
 
 
+def key_half(column: pl.Series, hashes: Keys | None) -> NDArray[np.uint64]:
+    """A column's part of a key: integers as they are, half of the hash of text."""
+    if hashes is not None:
+        return hashes[:, 1]
+    return column.fill_null(0).to_numpy().view(np.uint64)
+
+
 class KeyColumns:
     """The key columns of a batch of events: those of text with their hashes, each made once."""
 
@@ -60,10 +67,13 @@ class KeyColumns:
                 return self._pair(self._half(first), self._half(second))
         raise ValueError(f"a key has at most two columns, not {names}")
 
+    def only(self, mask: NDArray[np.bool_]) -> "KeyColumns":
+        """The columns of the events that a mask chooses."""
+        hashes = {name: of_column[mask] for name, of_column in self._hashes.items()}
+        return KeyColumns(self._events.filter(mask), hashes)
+
     def _half(self, name: str) -> NDArray[np.uint64]:
-        if name in self._hashes:
-            return self._hashes[name][:, 1]
-        return self._events[name].fill_null(0).to_numpy().view(np.uint64)
+        return key_half(self._events[name], self._hashes.get(name))
 
     def _salted(self, text: str, other: str) -> Keys:
         out = np.empty((self._events.height, 2), dtype=np.uint64)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from cartwise.ahead import map_ahead
 from cartwise.features import kernel
-from cartwise.features.keys import KeyColumns, Keys, hash_text
+from cartwise.features.keys import KeyColumns, Keys, hash_text, key_half
 from cartwise.features.layout import plan_of
 from cartwise.features.spec import Entity, Specification
 from cartwise.features.table import States, StateTable
 from cartwise.features.walk import apply_and_read, derive_all, in_shard, weigh_all, write_facts
 
-SHARDED_BY = "user_id"
-"""States whose key has this column may be split over shards; all others are few or short-lived."""
+SHARDED_BY = ("user_id", "user_session")
+"""States whose key begins with one of these columns may be split over shards; others are few."""
 
 THREADS = 2
 _BATCH_ROWS = 65_536
@@ -31,14 +31,18 @@ Values = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Shard:
-    """One of ``count`` parts of the users: those whose hash leaves ``index``."""
+    """One of ``count`` parts of the users, and of the sessions: those whose hash leaves ``index``.
+
+    A user's sessions may be in other shards: one session may be of several users.
+    """
 
     index: int = 0
     count: int = 1
 
-    def mask(self, users: pl.Series) -> NDArray[np.bool_]:
-        """Which rows belong to this shard."""
-        mask: NDArray[np.bool_] = in_shard(users.to_numpy().view(np.uint64), self.index, self.count)
+    def mask(self, names: pl.Series) -> NDArray[np.bool_]:
+        """Which rows belong to this shard, by their user or their session."""
+        halves = key_half(names, hash_text(names) if names.dtype == pl.String else None)
+        mask: NDArray[np.bool_] = in_shard(halves, self.index, self.count)
         return mask
 
 
@@ -54,11 +58,22 @@ class Batch:
     powers: NDArray[np.float64]
     places: Rows
 
+    def only(self, mask: NDArray[np.bool_]) -> "Batch":
+        """The events that a mask chooses."""
+        return Batch(
+            self.columns.only(mask),
+            self.times[mask],
+            self.kinds[mask],
+            self.log_prices[mask],
+            self.powers[mask],
+            self.places[mask],
+        )
+
 
 class Replay:
     """The states of one shard of a log, and how to take them further.
 
-    With more than one shard, only the first keeps the states that are not of users.
+    With more than one shard, only the first keeps the states that are split over none.
     """
 
     def __init__(
@@ -73,7 +88,7 @@ class Replay:
         self._tables = {
             entity.name: StateTable(layout, self._plan.clock, (states or {}).get(entity.name))
             for entity, layout in zip(specification.entities, self._plan.entities, strict=True)
-            if is_sharded(entity) or shard.index == 0
+            if sharded_by(entity) or shard.index == 0
         }
         offsets = zip(specification.entities, self._plan.offsets, strict=True)
         ours = [(entity, offset) for entity, offset in offsets if entity.name in self._tables]
@@ -86,7 +101,7 @@ class Replay:
         its event. Derived values are left empty, as are those of other shards."""
         out = np.full((len(wanted), self._plan.values), np.nan, dtype=np.float32)
         for batches in map_ahead(self._prepare, _cut(events, wanted), workers=1):
-            self._walk(*batches, out)
+            self._walk(batches, out)
         return out
 
     def vectors(self, events: pl.DataFrame, wanted: Rows) -> Values:
@@ -103,26 +118,22 @@ class Replay:
         """The states by entity; views, valid until the next events."""
         return {name: table.snapshot() for name, table in self._tables.items()}
 
-    def _prepare(self, cut: tuple[pl.DataFrame, Rows]) -> tuple[Batch, Batch]:
-        """The events of everyone, and of our shard's users."""
-        everyone = self._batch(*cut)
-        shared = self.shard.count == 1
-        return everyone, everyone if shared else self._ours(cut[0], everyone.places)
+    def _prepare(self, cut: tuple[pl.DataFrame, Rows]) -> dict[str | None, Batch]:
+        """All events, and those of our shard's users and sessions, by what they are split by."""
+        events, wanted = cut
+        everything = self._batch(events, wanted)
+        if self.shard.count == 1:
+            return dict.fromkeys((None, *SHARDED_BY), everything)
+        masks = {name: self.shard.mask(events[name]) for name in SHARDED_BY}
+        return {None: everything, **{name: everything.only(mask) for name, mask in masks.items()}}
 
-    def _walk(self, everyone: Batch, ours: Batch, out: Values) -> None:
+    def _walk(self, batches: dict[str | None, Batch], out: Values) -> None:
         tasks = [
-            partial(
-                self._walk_entity, entity, offset, ours if is_sharded(entity) else everyone, out
-            )
+            partial(self._walk_entity, entity, offset, batches[sharded_by(entity)], out)
             for entity, offset in self._by_effort
         ]
         for done in [self._pool.submit(task) for task in tasks]:
             done.result()
-
-    def _ours(self, events: pl.DataFrame, places: Rows) -> Batch:
-        mask = self.shard.mask(events[SHARDED_BY])
-        batch = self._batch(events.filter(mask), np.empty(0, dtype=np.int64))
-        return replace(batch, places=places[mask])
 
     def _batch(self, events: pl.DataFrame, wanted: Rows) -> Batch:
         places = np.full(events.height, -1, dtype=np.int64)
@@ -164,20 +175,20 @@ def _cut(events: pl.DataFrame, wanted: Rows) -> Iterator[tuple[pl.DataFrame, Row
         yield events.slice(start, _BATCH_ROWS), wanted - start
 
 
-def is_sharded(entity: Entity) -> bool:
-    """Whether an entity's states are split over shards."""
-    return SHARDED_BY in entity.key
+def sharded_by(entity: Entity) -> str | None:
+    """The column by which an entity's states are split over shards, None if they are not."""
+    return next((name for name in entity.key[:1] if name in SHARDED_BY), None)
 
 
-def sharded_columns(specification: Specification) -> Rows:
-    """Places, among the values, of what the sharded states read."""
+def sharded_columns(specification: Specification, by: str) -> Rows:
+    """Places, among the values, of what the states read that are split by this column."""
     plan = plan_of(specification)
     spans = [
         np.arange(offset, offset + layout.readings)
         for entity, layout, offset in zip(
             specification.entities, plan.entities, plan.offsets, strict=True
         )
-        if is_sharded(entity)
+        if sharded_by(entity) == by
     ]
     return np.concatenate(spans)
 

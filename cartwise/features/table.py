@@ -12,6 +12,12 @@ from cartwise.features.layout import Clock, StateLayout
 _FULL = 0.6
 """Share of occupied slots from which linear probing gets slow."""
 
+_WORTH_IT = 1.25
+"""Growth since they were last looked through after which states are looked through again."""
+
+_GROWTH = 1.2
+"""Spare room costs memory, and more of it saves little: the pages are moved, not copied."""
+
 _FEW = 1000
 """So few states are not worth looking through."""
 
@@ -48,8 +54,8 @@ class StateTable:
         return rows
 
     def forget(self, time: int) -> None:
-        """Drop what nobody can see any more at ``time`` or later, once half may be of that kind."""
-        if self.count < 2 * self._living:
+        """Drop what nobody can see any more at ``time``, if enough may be of that kind."""
+        if self.count < _WORTH_IT * self._living:
             return
         self.count = probing.keep_living(self.states, self._keys, self.count, self.layout, time)
         self._living = max(self.count, _FEW)
@@ -63,7 +69,7 @@ class StateTable:
     def _reserve(self, more: int) -> None:
         needed = self.count + more
         if needed > len(self._keys):
-            rows = max(needed, len(self._keys) * 3 // 2)
+            rows = max(needed, int(len(self._keys) * _GROWTH))
             # realloc moves pages instead of copying them: the peak stays at one copy
             self._keys.resize((rows, 2), refcheck=False)
             self.states.resize((rows, self.layout.width), refcheck=False)
