@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console, RenderableType
+from rich.markup import escape
 
 from cartwise import __version__, options, tables
 from cartwise.data.ingest import ingest as ingest_files
@@ -56,7 +57,8 @@ app = typer.Typer(
     name="cartwise",
     help="How likely is a product that was just put into a cart to be bought?\n\n"
     "Start with 'cartwise demo', or give your own event files to 'cartwise run'. Every option may "
-    "also be set as CARTWISE_<OPTION> in the environment, or in cartwise.toml.",
+    "also be set in cartwise.toml, and what several commands share as CARTWISE_<OPTION> in the "
+    "environment.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -79,13 +81,13 @@ def _stop(number: int, _frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _options_by_command() -> dict[str, set[str]]:
+def _options_by_command() -> dict[str, dict[str, str]]:
     commands: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
     return {
         name: {
-            option.lstrip("-").removeprefix("no-")
+            option.removeprefix("--"): parameter.name
             for parameter in command.params
-            for option in (*parameter.opts, *parameter.secondary_opts)
+            for option in parameter.opts
             if option.startswith("--")
         }
         for name, command in commands.items()
@@ -246,7 +248,9 @@ def score(
     progress = open_progress(quiet=quiet)
     carts = score_carts(model, events, out, memory_bytes=memory_bytes, progress=progress)
     _present(
-        {"carts": carts, "out": str(out)}, f"{carts:,} carts scored into {out}", as_json=as_json
+        {"carts": carts, "out": str(out)},
+        escape(f"{carts:,} carts scored into {out}"),
+        as_json=as_json,
     )
 
 

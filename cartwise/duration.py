@@ -7,15 +7,19 @@ from cartwise.errors import InputError
 
 UNITS: Final = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 
+LONGEST: Final = 3650 * UNITS["d"]
+
 
 def parse_duration(text: str) -> int:
     """Seconds of a duration: ``parse_duration("30m") == 1800``; raises InputError."""
     match = re.fullmatch(r"(\d+)\s*([smhd])", text.strip().lower())
-    if not match or int(match[1]) == 0:
+    seconds = int(match[1]) * UNITS[match[2]] if match and len(match[1]) <= 9 else 0
+    if not 0 < seconds <= LONGEST:
         raise InputError(
-            f"'{text}' is not a duration: write a whole number and s, m, h or d, such as 30m or 24h"
+            f"'{text}' is not a duration: write a whole number and s, m, h or d, such as 30m or "
+            "24h, of ten years at most"
         )
-    return int(match[1]) * UNITS[match[2]]
+    return seconds
 
 
 def format_duration(seconds: int) -> str:

@@ -1,11 +1,10 @@
 """Files and folders that appear whole or not at all."""
 
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 from cartwise.errors import OutputError
 
@@ -23,7 +22,6 @@ def replaced(folder: Path) -> Iterator[Path]:
     with _beside(folder) as fresh:
         _recover(folder)
         yield fresh
-        fresh.chmod(0o777 & ~_umask())
         if folder.exists():
             folder.rename(_before(folder))
         fresh.rename(folder)
@@ -48,7 +46,8 @@ def _beside(target: Path) -> Iterator[Path]:
     """A scratch folder on the same file system as ``target``, gone when the block ends."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        fresh = target.with_name(f".{target.name}-{token_hex(4)}")
+        fresh.mkdir()
         try:
             yield fresh
         finally:
@@ -69,9 +68,3 @@ def _recover(folder: Path) -> None:
     if before.exists() and not folder.exists():
         before.rename(folder)
     shutil.rmtree(before, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -72,6 +72,8 @@ def run(
         CartwiseError: what a step cannot do; the steps before it are complete.
     """
     settings = settings or RunSettings()
+    if truth and not truth.exists():
+        raise InputError(f"the truth file {truth} does not exist: check the path")
     events, training, model = (out / name for name in (EVENTS, TRAINING, MODEL))
     ingested = ingest(sources, events, progress=progress)
     _require_events(ingested, events)

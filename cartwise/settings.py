@@ -6,7 +6,7 @@ options by their long names, at the top for every command that has them, or belo
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +16,10 @@ FILE: Final = Path("cartwise.toml")
 FILE_VARIABLE: Final = "CARTWISE_CONFIG"
 
 
-def file_settings(options: Mapping[str, set[str]]) -> dict[str, dict[str, Any]]:
-    """The file's settings by command; ``options`` names what each command takes.
+def file_settings(options: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Any]]:
+    """The file's settings by command and parameter.
+
+    ``options`` tells which options each command takes, and the parameter that each of them sets.
 
     Raises:
         InputError: the named file is missing, is not TOML, or sets what no command takes.
@@ -30,24 +32,23 @@ def file_settings(options: Mapping[str, set[str]]) -> dict[str, dict[str, Any]]:
     shared = {name: value for name, value in document.items() if not isinstance(value, dict)}
     _refuse_unknown(path, shared, set().union(*options.values()))
     own = {name: value for name, value in document.items() if isinstance(value, dict)}
-    _refuse_unknown(path, own, set(options))
+    _refuse_unknown(path, own, options)
     for command, table in own.items():
         _refuse_unknown(path, table, options[command])
     return {
-        command: {_parameter(name): value for name, value in _for(command, shared, own, names)}
+        command: {names[name]: value for name, value in _for(command, shared, own, names)}
         for command, names in options.items()
     }
 
 
 def _for(
-    command: str, shared: dict[str, Any], own: dict[str, dict[str, Any]], names: set[str]
+    command: str,
+    shared: dict[str, Any],
+    own: dict[str, dict[str, Any]],
+    names: Mapping[str, str],
 ) -> list[tuple[str, Any]]:
     merged = {name: value for name, value in shared.items() if name in names}
     return [*(merged | own.get(command, {})).items()]
-
-
-def _parameter(option: str) -> str:
-    return option.replace("-", "_")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"the settings file {path} is not TOML: {error}") from error
 
 
-def _refuse_unknown(path: Path, given: Mapping[str, Any], known: set[str]) -> None:
+def _refuse_unknown(path: Path, given: Mapping[str, Any], known: Collection[str]) -> None:
     for name in given:
         if name not in known:
             raise InputError(

@@ -121,6 +121,8 @@ def _minute(moment: str) -> str:
 
 def _facts(title: str, rows: Rows) -> Table:
     table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in rows:
         table.add_row(f"[dim]{escape(name)}", escape(value))
     return table

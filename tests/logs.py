@@ -10,7 +10,7 @@ from tests.reference import Event
 
 START = 1_570_000_000
 
-GAPS = st.sampled_from([0, 0, 0, 1, 7, 600, 3600, SECONDS_PER_DAY, 27 * SECONDS_PER_DAY])
+GAPS = st.sampled_from([0, 0, 0, 1, 7, 600, 3600, 6 * SECONDS_PER_DAY, 27 * SECONDS_PER_DAY])
 """Seconds between two events: ties are everywhere, and landmarks are crossed."""
 
 
@@ -37,13 +37,20 @@ def _row(event: Event) -> tuple[object, ...]:
             event.brand, event.price, event.user_id, event.user_session)  # fmt: skip
 
 
+LATENESS = st.sampled_from([0, 0, 0, 0, 1, 3600, 6 * SECONDS_PER_DAY, 70 * SECONDS_PER_DAY])
+"""Seconds by which an event comes late: by landmarks, too."""
+
+
 @st.composite
-def logs(draw: st.DrawFn, *, max_size: int = 30) -> list[Event]:
-    """A small shop's log in time order: few users and products, so that everything meets."""
+def logs(draw: st.DrawFn, *, max_size: int = 30, late: bool = False) -> list[Event]:
+    """A small shop's log in time order: few users and products, so that everything meets.
+
+    With ``late``, in order of arrival: some events are older than those before them.
+    """
     time, events = START, []
     for gap in draw(st.lists(GAPS, min_size=1, max_size=max_size)):
         time += gap
-        events.append(draw(_events(time)))
+        events.append(draw(_events(time - (draw(LATENESS) if late else 0))))
     return events
 
 

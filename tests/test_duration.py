@@ -13,7 +13,9 @@ def test_a_duration_is_read(text: str, seconds: int) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "h", "1.5h", "0h", "-1h", "1w", "1h30m", "24"])
+@pytest.mark.parametrize(
+    "text", ["", "h", "1.5h", "0h", "-1h", "1w", "1h30m", "24", "9999999d", "99999999999h"]
+)
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="30m or 24h"):
         parse_duration(text)

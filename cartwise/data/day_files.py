@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cartwise.data.splits import FATES, PARTS, Fates
 from cartwise.errors import InputError
+from cartwise.events import EVENT_SCHEMA
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.replay import Values
 
@@ -59,6 +60,11 @@ def carts_frame(carts: pl.DataFrame, rows: NDArray[np.int64], vectors: Values) -
     return pl.concat([row.to_frame(), keys, features], how="horizontal")
 
 
+def _no_carts() -> pl.DataFrame:
+    vectors = np.empty((0, len(SPECIFICATION.vector)), dtype=np.float32)
+    return carts_frame(EVENT_SCHEMA.to_frame(), np.empty(0, dtype=np.int64), vectors)
+
+
 def day_file(fate: str, day: date) -> str:
     """Path, within a training set, of the carts of a day that have this fate."""
     return f"{fate if fate in PARTS else f'left_out/{fate}'}/{day.isoformat()}.parquet"
@@ -72,12 +78,12 @@ def read_carts(training: Path, day: date) -> pl.DataFrame:
     """
     files = [training / day_file(fate, day) for fate in FATES]
     try:
-        frames = [pl.read_parquet(file) for file in files if file.exists()]
+        frames = [pl.read_parquet(file, glob=False) for file in files if file.exists()]
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(
             f"'{training}' is damaged ({error}): delete it and build it anew"
         ) from error
-    return pl.concat(frames).sort("row").drop(LABEL)
+    return pl.concat(frames).sort("row").drop(LABEL) if frames else _no_carts()
 
 
 class DayFiles:

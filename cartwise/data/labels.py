@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-from cartwise.data.lake import day_path
+from cartwise.data.lake import scan_day
 from cartwise.events import SECONDS_PER_DAY
 from cartwise.features.catalogue import SPECIFICATION
 
@@ -26,7 +26,7 @@ _BOUGHT_BY: Final[dict[Scope, list[str]]] = {
     "user": ["user_id", "product_id"],
     "session": ["user_id", "product_id", "user_session"],
 }
-_ROWS_PER_SECOND: Final = 2**30
+_ROWS_PER_SECOND: Final = 2**29
 """More than a second can have, so that time and row make one number in log order."""
 
 
@@ -91,7 +91,7 @@ def _is_bought(carts: pl.DataFrame, actions: pl.DataFrame, settings: LabelSettin
 def _actions(lake: Path, day: date) -> pl.DataFrame:
     """The carts and purchases of a day, which are few among its events."""
     return (
-        pl.scan_parquet(day_path(lake, day), hive_partitioning=False)
+        scan_day(lake, day)
         .with_row_index("row")
         .filter(pl.col("event_type").is_in(["cart", "purchase"]))
         .select(

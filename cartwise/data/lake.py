@@ -51,7 +51,12 @@ def read_day(lake: Path, day: date, columns: Sequence[str] = COLUMNS) -> pl.Data
     if not files:
         raise InputError(f"{lake} holds no events of {day}: run 'cartwise ingest' again")
     with readable(files[0]):
-        return pl.read_parquet(files[0], columns=list(columns), hive_partitioning=False)
+        return pl.read_parquet(files[0], columns=list(columns), glob=False, hive_partitioning=False)
+
+
+def scan_day(lake: Path, day: date) -> pl.LazyFrame:
+    """The events of a day, to be read when they are needed."""
+    return pl.scan_parquet(day_path(lake, day), glob=False, hive_partitioning=False)
 
 
 def stored_file(lake: Path, day: date) -> list[Path]:
@@ -64,7 +69,7 @@ def stored_file(lake: Path, day: date) -> list[Path]:
     if not path.exists():
         return []
     with readable(path):
-        schema = pl.read_parquet_schema(path)
+        schema = pl.scan_parquet(path, glob=False, hive_partitioning=False).collect_schema()
     if schema != EVENT_SCHEMA:
         raise InputError(f"{path} does not hold events in the lake's form: move it away")
     return [path]
@@ -116,11 +121,12 @@ def merged(files: Sequence[Path], day: date, chunk_rows: int) -> Iterator[pl.Dat
 
 
 def row_count(file: Path) -> int:
-    """How many rows a Parquet file holds."""
-    return int(pq.read_metadata(file).num_rows)
+    """How many rows a Parquet file holds; raises InputError where it is damaged."""
+    with readable(file):
+        return int(pq.read_metadata(file).num_rows)
 
 
 def _between(file: Path, start: datetime, end: datetime) -> pl.DataFrame:
     in_span = pl.col("event_time").is_between(start, end, closed="left")
     with readable(file):
-        return pl.scan_parquet(file).filter(in_span).collect()
+        return pl.scan_parquet(file, glob=False).filter(in_span).collect()

@@ -9,7 +9,8 @@ from typing import Self
 
 import polars as pl
 
-from cartwise.data.lake import day_path, row_count, stored_days
+from cartwise.data.disk import readable
+from cartwise.data.lake import day_path, row_count, scan_day, stored_days
 from cartwise.features.catalogue import SPECIFICATION
 
 
@@ -73,9 +74,5 @@ def _history(lake: Path, days: list[date]) -> dict[date, str]:
 
 
 def _second(lake: Path, day: date, time: pl.Expr) -> int:
-    return int(
-        pl.scan_parquet(day_path(lake, day), hive_partitioning=False)
-        .select(time.dt.epoch("s"))
-        .collect()
-        .item()
-    )
+    with readable(day_path(lake, day)):
+        return int(scan_day(lake, day).select(time.dt.epoch("s")).collect().item())

@@ -26,10 +26,11 @@ import polars as pl
 
 from cartwise.data.activity import COUNTED, Activity, Flags, Floats
 from cartwise.data.cart_regimes import incomplete_carts
+from cartwise.data.disk import readable
 from cartwise.data.expectation import from_exposure, from_rhythm
+from cartwise.data.lake import scan_day, stored_days
 from cartwise.data.losses import Loss, losses
 from cartwise.data.spans import Kind, Span
-from cartwise.errors import InputError
 
 HONEST_SHARE: Final = 0.7
 """A shop may fall to this share of what was expected for reasons of its own."""
@@ -46,17 +47,16 @@ def hourly_counts(events_dir: Path) -> pl.DataFrame:
     Columns: hour (Datetime us UTC, its begin), views, carts, removals, purchases (UInt32), one row
     for each hour that has events, in order. Raises InputError where the folder holds no lake.
     """
-    if not any(events_dir.glob("event_date=*/events.parquet")):
-        raise InputError(f"{events_dir} holds no ingested events; run 'cartwise ingest' into it")
-    files = events_dir / "event_date=*" / "events.parquet"
     of_type = pl.col("event_type")
-    return (
-        pl.scan_parquet(files, hive_partitioning=False)
-        .group_by(hour=pl.col("event_time").dt.truncate("1h"))
-        .agg((of_type == kind).sum().alias(name) for name, kind in COUNTED.items())
-        .sort("hour")
-        .collect(engine="streaming")
-    )
+    days = [scan_day(events_dir, day) for day in stored_days(events_dir)]
+    with readable(events_dir):
+        return (
+            pl.concat(days)
+            .group_by(hour=pl.col("event_time").dt.truncate("1h"))
+            .agg((of_type == kind).sum().alias(name) for name, kind in COUNTED.items())
+            .sort("hour")
+            .collect(engine="streaming")
+        )
 
 
 def detect(hourly: pl.DataFrame) -> list[Span]:

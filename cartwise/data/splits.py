@@ -63,6 +63,10 @@ def split(times: Seconds, horizon_seconds: int, settings: SplitSettings) -> Spli
     whole = Split(_deal(times, borders, horizon_seconds, PARTS), is_small=False)
     if all(whole.count(part) >= LEAST_CARTS for part in PARTS):
         return whole
+    if settings.by == "month":
+        raise NotEnoughData(
+            f"a split by month leaves a part with fewer than {LEAST_CARTS} carts: split by share"
+        )
     border = _borders(times, (settings.small_share,))
     small = Split(_deal(times, border, horizon_seconds, ("train", "test")), is_small=True)
     if small.count("train") and small.count("test"):

@@ -155,7 +155,7 @@ def _mean_ages() -> list[Derived]:
     """How old a session's events are on average: older ones have lost more of the short half-life
     than of the long one."""
     return [
-        LogRatio(f"{entity}_{event}_mean_age", f"{entity}_{event}_4h", f"{entity}_{event}_1h")
+        LogRatio(f"{entity}_{event}_mean_age", f"{entity}_{event}_4h", f"{entity}_{event}_1h", 1e-6)
         for entity, event in (
             ("session", "view"),
             ("session", "cart"),

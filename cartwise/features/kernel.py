@@ -100,7 +100,9 @@ def apply(state, layout, clock, event, time, log_price, powers):
     ``powers`` is ``weigh(clock, time, 1, …)``; ``log_price`` is NaN where the price is unknown.
     An event that is older than the state's landmark adds what it still weighs.
     """
-    if landmark_of(time) > state[0]:
+    if last_event(state, layout) == NEVER:
+        state[0] = landmark_of(time)
+    elif landmark_of(time) > state[0]:
         _rebase(state, layout, clock, landmark_of(time))
     late = landmark_of(time) - int(state[0])
     shifted = powers.copy()

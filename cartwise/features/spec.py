@@ -7,7 +7,7 @@ vector, the names, the documentation and the fingerprint. A feature is added her
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 from cartwise.events import EVENT_TYPES, SECONDS_PER_DAY, SECONDS_PER_HOUR
@@ -17,6 +17,10 @@ LANDMARK_SECONDS = 28 * SECONDS_PER_DAY
 
 TIME_TO_LIVE_HALF_LIVES = 40
 """A state is forgotten after this many of its longest half-lives: by then it weighs 1e-12."""
+
+FORMULAS = 1
+"""Version of what the kernel computes; whoever changes a formula there counts it up, and states,
+training sets and bundles of before are refused."""
 
 LEAST_PRICE_WEIGHT = 1e-6
 """A mean price whose events weigh less together reads as missing: they are about to expire."""
@@ -155,6 +159,9 @@ class Specification:
     def fingerprint(self) -> str:
         """Hash of all that decides a state's layout or a vector's meaning: 16 hex digits."""
         facts = asdict(self) | {
+            "entities": [asdict(replace(entity, meaning="")) for entity in self.entities],
+            "formulas": FORMULAS,
+            "time_to_live": TIME_TO_LIVE_HALF_LIVES,
             "unused": sorted(self.unused),
             "landmark": LANDMARK_SECONDS,
             "least_price_weight": LEAST_PRICE_WEIGHT,

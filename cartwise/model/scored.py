@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cartwise.errors import InputError, NotEnoughData
 from cartwise.model.baselines import Baselines
 from cartwise.model.bundle import Bundle
-from cartwise.model.examples import LABEL, TrainingSet
+from cartwise.model.examples import LABEL, Manifest, TrainingSet
 from cartwise.model.slices import FEATURES, PROBABILITY
 from cartwise.progress import Progress
 
@@ -82,15 +82,17 @@ def score_test(
     return ScoredCarts(pl.concat(frames), by_name, np.concatenate(samples))
 
 
-def true_probabilities(scored: ScoredCarts, truth: Path) -> Array:
+def true_probabilities(scored: ScoredCarts, truth: Path, manifest: Manifest) -> Array:
     """The true probability of each test cart (n,), NaN where the truth file does not know it."""
     keys = list(_TRUTH_KEYS)
     try:
+        facts = pl.read_parquet_metadata(truth)
         known = pl.read_parquet(truth, columns=[*keys, TRUTH])
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(
             f"'{truth}' is not a truth file with the columns {', '.join([*keys, TRUTH])}: {error}"
         ) from error
+    _require_same_meaning(truth, facts, manifest)
     joined = scored.carts.select(keys).join(
         known.unique(keys, keep="first", maintain_order=True),
         on=keys,
@@ -101,3 +103,13 @@ def true_probabilities(scored: ScoredCarts, truth: Path) -> Array:
     if np.isnan(found).all():
         raise InputError(f"'{truth}' knows none of the test carts: give the truth of this very log")
     return found
+
+
+def _require_same_meaning(truth: Path, facts: Mapping[str, str], manifest: Manifest) -> None:
+    for name in ("horizon_seconds", "label_scope"):
+        means, needed = facts.get(name), str(getattr(manifest, name))
+        if means is not None and means != needed:
+            raise InputError(
+                f"'{truth}' tells of purchases with {name} {means}, and the training set has "
+                f"{needed}: leave the truth out, or build the training set with what it tells of"
+            )

@@ -14,9 +14,9 @@ _FEW_CARTS: Final = (
 
 _NICE_NAMES: Final = {
     "base_rate": "the base rate",
-    "user_rate": "the user's rate",
-    "product_rate": "the product's rate",
-    "category_rate": "the category's rate",
+    "user_rate": "the user's past rate",
+    "product_rate": "the product's past rate",
+    "category_rate": "the category's past rate",
     "logistic": "logistic regression",
 }
 

@@ -20,7 +20,7 @@ from cartwise.data.day_files import KEYS, day_file, read_carts
 from cartwise.data.ingest import ingest
 from cartwise.data.known_outages import FILE as OUTAGES
 from cartwise.data.labels import LabelSettings
-from cartwise.data.lake import read_day, stored_days
+from cartwise.data.lake import day_path, read_day, stored_days, write_events
 from cartwise.data.simulate import simulate
 from cartwise.data.splits import FATES
 from cartwise.data.training_set import STATES, TrainingSetSettings, build
@@ -201,6 +201,35 @@ def test_a_horizon_longer_than_the_log_is_explained(tmp_path: Path) -> None:
     ):
         build(tmp_path, tmp_path / "training")
     assert not (tmp_path / "training").exists()
+
+
+def test_days_without_carts_do_no_harm(lake: Path, tmp_path: Path) -> None:
+    days = stored_days(lake)
+    for day in days[:-1]:
+        shutil.copytree(lake / f"event_date={day}", tmp_path / "events" / f"event_date={day}")
+    for day in (days[0], days[2], days[-2]):
+        events = read_day(lake, day).filter(pl.col("event_type") != "cart")
+        write_events(day_path(tmp_path / "events", day), iter([events]))
+    build(tmp_path / "events", tmp_path / "training", SETTINGS)
+    last = read_day(lake, days[-1]).filter(pl.col("event_type") != "cart")
+    write_events(day_path(tmp_path / "events", days[-1]), iter([last]))
+    build(tmp_path / "events", tmp_path / "training", SETTINGS)
+    build(tmp_path / "events", tmp_path / "anew", SETTINGS)
+    assert_same(tmp_path / "training", tmp_path / "anew")
+
+
+def test_a_damaged_lake_is_explained(lake: Path, tmp_path: Path) -> None:
+    shutil.copytree(lake, tmp_path / "events")
+    file = day_path(tmp_path / "events", stored_days(lake)[1])
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(InputError, match="damaged or cut short"):
+        build(tmp_path / "events", tmp_path / "training", SETTINGS)
+
+
+def test_brackets_in_a_path_are_no_pattern(lake: Path, tmp_path: Path) -> None:
+    shutil.copytree(lake, tmp_path / "shop [1]*?" / "events")
+    build(tmp_path / "shop [1]*?" / "events", tmp_path / "training [x]", SETTINGS)
+    build(tmp_path / "shop [1]*?" / "events", tmp_path / "training [x]", SETTINGS)
 
 
 def test_a_log_without_carts_is_explained(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
+from cartwise.features import table
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.replay import Replay, Shard, complete
 from tests.logs import frame, logs
@@ -26,13 +27,13 @@ def truth(log: Sequence[Event]) -> NDArray[np.float32]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(logs())
+@given(logs() | logs(late=True))
 def test_replay_equals_reference(log: list[Event]) -> None:
     np.testing.assert_allclose(all_vectors(frame(log)), truth(log), rtol=1e-5, atol=1e-6)
 
 
 @settings(max_examples=30, deadline=None)
-@given(logs())
+@given(logs() | logs(late=True))
 def test_deleting_the_future_changes_no_bit(log: list[Event]) -> None:
     events = frame(log)
     whole = all_vectors(events)
@@ -54,6 +55,13 @@ def test_carried_states_continue_to_the_bit(log: list[Event]) -> None:
 @settings(max_examples=30, deadline=None)
 @given(logs())
 def test_forgetting_expired_states_changes_no_bit(log: list[Event]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "_FEW", 0)
+        patch.setattr(table, "_WORTH_IT", 0.0)
+        _forget_before_every_event(log)
+
+
+def _forget_before_every_event(log: list[Event]) -> None:
     replay, vectors = Replay(SPECIFICATION), []
     events = frame(log)
     for i, event in enumerate(log):
@@ -67,11 +75,11 @@ def test_shards_together_equal_one_replay(shards: int) -> None:
     log = _shop(300)
     events, rows = frame(log), np.arange(300)
     parts = [Replay(SPECIFICATION, Shard(i, shards)).values(events, rows) for i in range(shards)]
-    together = np.where(np.isnan(parts[0]), 0, parts[0])
+    together = parts[0]
     for part in parts[1:]:
         together = np.where(np.isnan(part), together, part)
     whole = Replay(SPECIFICATION).values(events, rows)
-    assert np.array_equal(np.nan_to_num(whole), together)
+    np.testing.assert_array_equal(whole, together)
     assert complete(SPECIFICATION, events, whole).shape == (300, FEATURES)
 
 
@@ -80,6 +88,13 @@ def test_many_batches_equal_one(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = all_vectors(events)
     monkeypatch.setattr("cartwise.features.replay._BATCH_ROWS", 7)
     assert all_vectors(events).tobytes() == whole.tobytes()
+
+
+def test_a_first_event_that_is_landmarks_late_reads_as_one() -> None:
+    first = Event(1_580_000_000, "view", 1, 1, "b", 1.0, 1, "a")
+    late = Event(1_580_000_000 - 70 * 86_400, "cart", 2, 1, "b", 1.0, 2, "late")
+    vectors = all_vectors(frame([first, late]))
+    assert vectors[1, SPECIFICATION.vector.index("session_cart_1h")] == 1.0
 
 
 def _shop(size: int) -> list[Event]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from cartwise.features import spec
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.layout import plan_of
 from cartwise.features.spec import Entity, Rate, Specification, Sum, seconds_of
@@ -27,9 +28,27 @@ def test_every_change_changes_the_fingerprint() -> None:
     assert len(prints) == 5
 
 
+@pytest.mark.parametrize(
+    "name", ["TIME_TO_LIVE_HALF_LIVES", "LANDMARK_SECONDS", "LEAST_PRICE_WEIGHT", "FORMULAS"]
+)
+def test_every_constant_that_decides_a_number_changes_the_fingerprint(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = (Entity("shop", (), ("1d",)),)
+    before = Specification(tiny, ()).fingerprint
+    monkeypatch.setattr(spec, name, getattr(spec, name) * 2)
+    assert Specification(tiny, ()).fingerprint != before
+
+
+def test_rewording_a_meaning_changes_nothing() -> None:
+    first, *others = SPECIFICATION.entities
+    reworded = replace(SPECIFICATION, entities=(replace(first, meaning="all of it"), *others))
+    assert reworded.fingerprint == SPECIFICATION.fingerprint
+
+
 def test_the_fingerprint_is_the_same_in_every_process() -> None:
     tiny = Specification((Entity("shop", (), ("1d",)),), ())
-    assert tiny.fingerprint == "65b910b22921373c"
+    assert tiny.fingerprint == "99bdf4784db9f2cc"
 
 
 def test_two_values_of_one_name_are_refused() -> None:

@@ -1,5 +1,6 @@
 """Writes the simulated log as day files in the layout of the public log, and the truth beside."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import date, timedelta
 from io import BytesIO
@@ -22,6 +23,8 @@ from cartwise.events import EVENT_TYPES, SECONDS_PER_DAY
 Format: TypeAlias = Literal["csv", "csv.zst", "parquet"]
 FORMATS: tuple[str, ...] = get_args(Format)
 TRUTH_FILE = "truth.parquet"
+TRUTH_MEANS = {"horizon_seconds": "86400", "label_scope": "user"}
+"""What the truth is the probability of, in the file's own metadata."""
 
 _HEX = np.frombuffer(bytes(range(256)).hex().encode(), np.uint8).reshape(256, 2)
 _DASHES = (8, 13, 18, 23)
@@ -45,7 +48,7 @@ class LogWriter:
 
     def __init__(self, shop: Shop, folder: Path, form: Format) -> None:
         self._shop, self._folder, self._form = shop, folder, form
-        self._truth: Sink = _ParquetSink(folder / TRUTH_FILE)
+        self._truth: Sink = _ParquetSink(folder / TRUTH_FILE, TRUTH_MEANS)
         self._log: Sink | None = None
         self._day: int | None = None
 
@@ -109,12 +112,14 @@ class _ZstandardCsvSink(_CsvSink):
 
 
 class _ParquetSink:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, facts: Mapping[str, str] | None = None) -> None:
         self._path = path
+        self._facts = facts
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, frame: pl.DataFrame) -> None:
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+        table = table.replace_schema_metadata(self._facts)
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd")
         self._writer.write_table(table)
