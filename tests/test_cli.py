@@ -208,6 +208,13 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(
     assert horizon("--horizon", "3h") == 10_800
 
 
+def test_every_option_can_be_set_in_the_file(cartwise: Commands) -> None:
+    Path("cartwise.toml").write_text('[simulate]\njson = true\nformat = "parquet"\nsessions = 20')
+    told = cartwise("simulate", "--out", "raw")
+    assert json.loads(told.out)["events"] > 0
+    assert list(Path("raw").glob("events-*.parquet"))
+
+
 @pytest.mark.parametrize("text", ['horizn = "1h"', "[runn]\nseed = 1", "[run]\nsed = 1", "seed ="])
 def test_a_mistake_in_the_settings_file_is_explained(cartwise: Commands, text: str) -> None:
     Path("cartwise.toml").write_text(text)
