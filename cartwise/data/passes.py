@@ -8,12 +8,14 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from cartwise.ahead import map_ahead
 from cartwise.data.lake import read_day
 from cartwise.events import COLUMNS
 from cartwise.features import checkpoint
@@ -31,7 +33,7 @@ from cartwise.features.replay import (
 from cartwise.features.table import States
 from cartwise.progress import Advance
 
-BYTES_PER_EVENT: Final = 250
+BYTES_PER_EVENT: Final = 180
 """What the states of users and sessions take, with their keys and spare room: measured on four
 weeks of the simulated shop, see docs/performance.md."""
 
@@ -86,8 +88,9 @@ class Passes:
 
     def _walk(self, shard: Shard, advance: Advance) -> Iterator[tuple[date, pl.DataFrame, Values]]:
         replay = Replay(SPECIFICATION, shard, self._load(shard))
-        for day, rows in self.wanted.items():
-            events = read_day(self.lake, day, _columns(shard))
+        read = partial(read_day, self.lake, columns=_columns(shard))
+        days = map_ahead(read, self.wanted, workers=1)
+        for (day, rows), events in zip(self.wanted.items(), days, strict=True):
             replay.forget(int(datetime.combine(day, time(), UTC).timestamp()))
             values = replay.values(events, rows)
             advance(events.height)

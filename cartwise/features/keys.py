@@ -5,7 +5,8 @@ same on every machine and in every version of every library. With 10^9 sessions 
 two sharing a key is below 10^-20.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Self
 
 import numpy as np
 import polars as pl
@@ -32,54 +33,74 @@ def hash_text(column: pl.Series) -> Keys:
     return hashes
 
 
-def key_half(column: pl.Series, hashes: Keys | None) -> NDArray[np.uint64]:
-    """A column's part of a key: integers as they are, half of the hash of text."""
-    if hashes is not None:
-        return hashes[:, 1]
-    return column.fill_null(0).to_numpy().view(np.uint64)
+class KeyColumn(NamedTuple):
+    """A column's part of keys: shape (rows,) of integers as they are or (rows, 2) of hashes of
+    text, and where it has a value."""
+
+    values: NDArray[np.uint64]
+    known: Known
+
+    @classmethod
+    def of(cls, column: pl.Series) -> Self:
+        """Prepare a column of integers or text."""
+        known = column.is_not_null().to_numpy()
+        if column.dtype == pl.String:
+            return cls(hash_text(column), known)
+        return cls(column.fill_null(0).to_numpy().view(np.uint64), known)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether these are hashes."""
+        return self.values.ndim == 2
+
+    @property
+    def half(self) -> NDArray[np.uint64]:
+        """64 bits of each value."""
+        return self.values[:, 1] if self.is_text else self.values
 
 
 class KeyColumns:
-    """The key columns of a batch of events: those of text with their hashes, each made once."""
+    """The key columns of a batch of events, each prepared once for all entities that use it."""
 
-    def __init__(self, events: pl.DataFrame, hashes: Mapping[str, Keys]) -> None:
-        self._events = events
-        self._hashes = hashes
+    def __init__(self, rows: int, columns: Mapping[str, KeyColumn]) -> None:
+        self._rows = rows
+        self._columns = columns
 
-    def keys(self, entity: Entity) -> tuple[Keys, Known]:
-        """Keys of an entity, and where all its key columns have a value."""
-        known = np.ones(self._events.height, dtype=np.bool_)
-        for name in entity.key:
-            known &= self._events[name].is_not_null().to_numpy()
-        return self._combine(entity.key), known
+    @classmethod
+    def of(cls, events: pl.DataFrame, names: Iterable[str]) -> Self:
+        """Prepare these columns."""
+        return cls(events.height, {name: KeyColumn.of(events[name]) for name in names})
 
-    def _combine(self, names: tuple[str, ...]) -> Keys:
-        match names:
-            case ():
-                return np.zeros((self._events.height, 2), dtype=np.uint64)
-            case (name,) if name in self._hashes:
-                return self._hashes[name]
-            case (name,):
-                return self._pair(np.zeros(self._events.height, dtype=np.uint64), self._half(name))
-            case (first, second) if first in self._hashes:
-                return self._salted(first, second)
-            case (first, second):
-                return self._pair(self._half(first), self._half(second))
-        raise ValueError(f"a key has at most two columns, not {names}")
+    def __getitem__(self, name: str) -> KeyColumn:
+        return self._columns[name]
 
     def only(self, mask: NDArray[np.bool_]) -> "KeyColumns":
         """The columns of the events that a mask chooses."""
-        hashes = {name: of_column[mask] for name, of_column in self._hashes.items()}
-        return KeyColumns(self._events.filter(mask), hashes)
+        chosen = {
+            name: KeyColumn(c.values[mask], c.known[mask]) for name, c in self._columns.items()
+        }
+        return KeyColumns(int(mask.sum()), chosen)
 
-    def _half(self, name: str) -> NDArray[np.uint64]:
-        return key_half(self._events[name], self._hashes.get(name))
+    def keys(self, entity: Entity) -> tuple[Keys, Known]:
+        """Keys of an entity, and where all its key columns have a value."""
+        columns = [self._columns[name] for name in entity.key]
+        known = np.ones(self._rows, dtype=np.bool_)
+        for column in columns:
+            known &= column.known
+        return self._combine(columns), known
 
-    def _salted(self, text: str, other: str) -> Keys:
-        out = np.empty((self._events.height, 2), dtype=np.uint64)
-        mix_in(self._hashes[text], self._half(other), out)
-        return out
-
-    @staticmethod
-    def _pair(high: NDArray[np.uint64], low: NDArray[np.uint64]) -> Keys:
-        return np.column_stack((high, low))
+    def _combine(self, columns: list[KeyColumn]) -> Keys:
+        match columns:
+            case []:
+                return np.zeros((self._rows, 2), dtype=np.uint64)
+            case [one] if one.is_text:
+                return one.values
+            case [one]:
+                return np.column_stack((np.zeros(self._rows, dtype=np.uint64), one.values))
+            case [first, second] if first.is_text:
+                keys = np.empty((self._rows, 2), dtype=np.uint64)
+                mix_in(first.values, second.half, keys)
+                return keys
+            case [first, second]:
+                return np.column_stack((first.half, second.half))
+        raise ValueError(f"a key has at most two columns, not {len(columns)}")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cartwise.ahead import map_ahead
 from cartwise.features import kernel
-from cartwise.features.keys import KeyColumns, Keys, hash_text, key_half
+from cartwise.features.keys import KeyColumn, KeyColumns
 from cartwise.features.layout import plan_of
 from cartwise.features.spec import Entity, Specification
 from cartwise.features.table import States, StateTable
@@ -41,8 +41,11 @@ class Shard:
 
     def mask(self, names: pl.Series) -> NDArray[np.bool_]:
         """Which rows belong to this shard, by their user or their session."""
-        halves = key_half(names, hash_text(names) if names.dtype == pl.String else None)
-        mask: NDArray[np.bool_] = in_shard(halves, self.index, self.count)
+        return self.mask_keys(KeyColumn.of(names))
+
+    def mask_keys(self, names: KeyColumn) -> NDArray[np.bool_]:
+        """Which rows belong to this shard, by their prepared user or session."""
+        mask: NDArray[np.bool_] = in_shard(names.half, self.index, self.count)
         return mask
 
 
@@ -92,6 +95,7 @@ class Replay:
         }
         offsets = zip(specification.entities, self._plan.offsets, strict=True)
         ours = [(entity, offset) for entity, offset in offsets if entity.name in self._tables]
+        self._key_columns = sorted({name for entity, _ in ours for name in entity.key})
         # Pairs are the most of the work: begun first, they keep no thread waiting at the end.
         self._by_effort = sorted(ours, key=lambda one: -len(one[0].key))
         self._pool = ThreadPoolExecutor(THREADS)
@@ -124,7 +128,8 @@ class Replay:
         everything = self._batch(events, wanted)
         if self.shard.count == 1:
             return dict.fromkeys((None, *SHARDED_BY), everything)
-        masks = {name: self.shard.mask(events[name]) for name in SHARDED_BY}
+        columns = everything.columns
+        masks = {name: self.shard.mask_keys(columns[name]) for name in SHARDED_BY}
         return {None: everything, **{name: everything.only(mask) for name, mask in masks.items()}}
 
     def _walk(self, batches: dict[str | None, Batch], out: Values) -> None:
@@ -140,16 +145,11 @@ class Replay:
         here = np.flatnonzero((wanted >= 0) & (wanted < events.height))
         places[wanted[here]] = here
         kinds = events["event_type"].to_physical().cast(pl.Int64).to_numpy()
-        columns = KeyColumns(events, self._hashes(events))
+        columns = KeyColumns.of(events, self._key_columns)
         times = _times(events)
         powers = np.empty((len(times), len(self.specification.half_lives)))
         weigh_all(self._plan.clock, times, powers)
         return Batch(columns, times, kinds, _log_prices(events), powers, places)
-
-    def _hashes(self, events: pl.DataFrame) -> dict[str, Keys]:
-        keyed = {name for entity in self._tables for name in self.specification.entity(entity).key}
-        texts = [name for name in sorted(keyed) if events.schema[name] == pl.String]
-        return {name: hash_text(events[name]) for name in texts}
 
     def _walk_entity(self, entity: Entity, offset: int, batch: Batch, out: Values) -> None:
         table = self._tables[entity.name]

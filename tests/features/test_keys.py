@@ -33,9 +33,8 @@ def test_a_slice_is_hashed_like_the_whole() -> None:
 
 
 def keys_of(events: list[Event], entity: str) -> tuple[np.ndarray, np.ndarray]:
-    log = frame(events)
-    hashes = {name: hash_text(log[name]) for name in ("brand", "user_session")}
-    return KeyColumns(log, hashes).keys(SPECIFICATION.entity(entity))
+    described = SPECIFICATION.entity(entity)
+    return KeyColumns.of(frame(events), described.key).keys(described)
 
 
 @pytest.mark.parametrize("entity", [entity.name for entity in SPECIFICATION.entities])
