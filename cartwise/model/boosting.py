@@ -89,7 +89,7 @@ def boost_early_stopped(
         _Batches(data, "validation"), ref=train, max_bin=boosting.bins, nthread=threads
     )
     stop = xgb.callback.EarlyStopping(rounds=boosting.patience, save_best=False)
-    with progress.task("train", boosting.rounds, "rounds") as advance:
+    with progress.task("train until it stops", None, "rounds") as advance:
         booster = xgb.train(
             _parameters(boosting, seeding, _base_rate(data)),
             train,
