@@ -21,7 +21,7 @@ def test_the_closest_baseline_is_named(outcome: Outcome, beats: bool, told: str)
     metrics |= {"baseline_user_rate_auc": 0.6, "baseline_user_rate_auc_high": 0.99}
     (sentence,) = [line for line in sentences(metrics) if "baseline" in line]
     assert told in sentence
-    assert "the user's rate (AUC 0.600" in sentence
+    assert "the user's past rate (AUC 0.600" in sentence
 
 
 def test_only_a_small_sample_is_called_small(outcome: Outcome) -> None:
