@@ -98,7 +98,7 @@ def _present(facts: Mapping[str, Any], picture: RenderableType, *, as_json: bool
     if as_json:
         sys.stdout.write(json.dumps(facts) + "\n")
     else:
-        Console().print(picture)
+        Console().print(picture, crop=False)
 
 
 @app.callback(invoke_without_command=True)
@@ -117,7 +117,7 @@ def demo(
     days: Annotated[int, typer.Option(min=1, help="Days that they are spread over.")] = 28,
     seed: Seed = 7,
 ) -> None:
-    """Simulate a shop and take its log through the whole pipeline: see it work in a minute."""
+    """Simulate a shop and take its log through the whole pipeline: see it work in minutes."""
     progress = open_progress()
     raw = out / f"shop-{sessions}-sessions-{days}-days-seed-{seed}"
     if not raw.exists():
@@ -128,7 +128,7 @@ def demo(
         truth=raw / "truth.parquet",
         progress=progress,
     )
-    Console().print(tables.run_summary(result))
+    Console().print(tables.run_summary(result), crop=False)
 
 
 @app.command(rich_help_panel="First steps")

@@ -1,5 +1,7 @@
 """Files and folders that appear whole or not at all."""
 
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +48,8 @@ def _beside(target: Path) -> Iterator[Path]:
     """A scratch folder on the same file system as ``target``, gone when the block ends."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(f".{target.name}-{token_hex(4)}")
+        _clear_the_dead(target)
+        fresh = target.with_name(f".{target.name}-{os.getpid()}-{token_hex(4)}")
         fresh.mkdir()
         try:
             yield fresh
@@ -57,6 +60,14 @@ def _beside(target: Path) -> Iterator[Path]:
             f"'{target}' cannot be written ({error.strerror or error}): free space, check "
             "permissions or choose another place; what it held before is unchanged"
         ) from error
+
+
+def _clear_the_dead(target: Path) -> None:
+    """Remove the scratch folders of processes that were killed."""
+    for scratch in target.parent.iterdir():
+        match = re.fullmatch(rf"\.{re.escape(target.name)}-(\d+)-[0-9a-f]{{8}}", scratch.name)
+        if match and not Path("/proc", match[1]).exists() and Path("/proc/self").exists():
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _before(folder: Path) -> Path:

@@ -66,7 +66,8 @@ SplitBy = Annotated[
         "--split",
         variable="SPLIT",
         help="share: 60 % of the carts train, 10 % validate, 10 % calibrate, 20 % test, in order "
-        "of time. month: test on the last month, validate and calibrate on the one before.",
+        "of time, before one horizon is cut off between them. month: test on the last month, "
+        "validate and calibrate on the one before.",
     ),
 ]
 Outages = Annotated[
@@ -84,11 +85,14 @@ Memory = Annotated[
         "--memory",
         variable="MEMORY",
         min=0.1,
+        max=100_000,
         metavar="GB",
         help="What the states of users may take; more users cost more passes over the log.",
     ),
 ]
-Seed = Annotated[int, _option("--seed", variable="SEED", min=0, help="Seed of all that is drawn.")]
+Seed = Annotated[
+    int, _option("--seed", variable="SEED", min=0, max=2**31 - 1, help="Seed of all that is drawn.")
+]
 Threads = Annotated[
     int, _option("--threads", variable="THREADS", min=1, help="Threads of XGBoost.")
 ]

@@ -75,7 +75,7 @@ def run(
     if truth and not truth.exists():
         raise InputError(f"the truth file {truth} does not exist: check the path")
     events, training, model = (out / name for name in (EVENTS, TRAINING, MODEL))
-    ingested = ingest(sources, events, progress=progress)
+    ingested = ingest(sources, events, progress=progress, skip=[training])
     _require_events(ingested, events)
     manifest = build(events, training, settings.training_set, progress=progress)
     train(training, model, settings.training, progress=progress)

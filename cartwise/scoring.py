@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from cartwise.data.labels import LabelSettings, labelled_carts
 from cartwise.data.log import Log
 from cartwise.data.passes import Day, Passes, shards_for
+from cartwise.errors import OutputError
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.folders import replaced_file
 from cartwise.model.bundle import Bundle
@@ -48,6 +49,7 @@ def score(
         InputError: the lake cannot be used.
         OutputError: ``out`` cannot be written; an older file is then unchanged.
     """
+    _require_free(out, model, lake)
     bundle = Bundle.load(model)
     bundle.require_fingerprint(SPECIFICATION.fingerprint)
     log = Log.read(lake)
@@ -64,6 +66,20 @@ def score(
         for day in Passes(lake, wanted, Path(scratch), shards).run(advance):
             writer.write_table(_scored(day, bundle))
     return sum(map(len, wanted.values()))
+
+
+def _require_free(out: Path, *inputs: Path) -> None:
+    """Raise OutputError where ``out`` lies in an input, or something else than Parquet is there."""
+    for folder in inputs:
+        if folder.resolve() in out.resolve().parents:
+            raise OutputError(f"'{out}' lies in '{folder}', which is read: choose another place")
+    if out.is_dir() or (out.exists() and not _is_parquet(out)):
+        raise OutputError(f"'{out}' exists and is no Parquet file: choose another name")
+
+
+def _is_parquet(file: Path) -> bool:
+    with file.open("rb") as content:
+        return content.read(4) == b"PAR1"
 
 
 def _scored(day: Day, bundle: Bundle) -> pa.Table:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from cartwise.data.ingest import IngestReport
 from cartwise.data.manifest import Manifest
@@ -26,11 +27,13 @@ def run_summary(run: Run) -> RenderableType:
     where = [("report", run.evaluation.report.resolve().as_uri()), ("model", str(run.out / MODEL))]
     if run.tracked:
         where.append(("experiments", f"mlflow ui --backend-store-uri {run.tracked.tracking_uri}"))
+    addresses = "\n".join(f"{name}: {value}" for name, value in where)
     return Group(
         ingest_summary(run.ingest, None),
         training_set_summary(run.manifest),
         evaluation_summary(run.evaluation),
-        _facts("Look at it", where),
+        # An address must stay in one piece, however narrow the terminal is.
+        Text(addresses, no_wrap=True, overflow="ignore"),
     )
 
 
@@ -69,7 +72,7 @@ def training_set_summary(manifest: Manifest) -> RenderableType:
     }
     for fate, reason in reasons.items():
         if manifest["counts"][fate]:
-            table.add_row(f"[dim]left out ({reason})", f"[dim]{manifest['counts'][fate]:,}")
+            table.add_row(f"[dim]out: {reason}", f"[dim]{manifest['counts'][fate]:,}")
     horizon = format_duration(manifest["horizon_seconds"])
     table.caption = f"bought: within {horizon}, by the same {manifest['label_scope']}"
     return table

@@ -137,6 +137,67 @@ def test_a_bundle_of_another_specification_is_refused(cartwise: Commands, shop: 
     assert "feature specification" in told.err
 
 
+def test_evaluate_refuses_carts_that_the_model_learned_from(cartwise: Commands, shop: Path) -> None:
+    files = sorted(shop.glob("events-*"))
+    cartwise("run", *files, "--horizon", "4h", "--out", "whole", "--no-track", "-q")
+    cartwise("run", *files[:3], "--horizon", "4h", "--out", "early", "--no-track", "-q")
+    command = ("evaluate", "--model", "whole/model", "--training", "early/training", "--out", "e")
+    told = cartwise(*command)
+    assert told.code == 1
+    assert "learned from carts up to" in told.err
+    assert not Path("e").exists()
+
+
+def test_run_again_with_out_inside_of_the_source(cartwise: Commands, shop: Path) -> None:
+    for _ in range(2):
+        told = cartwise("run", shop, "--horizon", "4h", "--out", shop / "out", "--no-track", "-q")
+        assert told.code == 0, told.err
+
+
+def test_what_is_not_ours_is_never_replaced(cartwise: Commands, shop: Path) -> None:
+    cartwise("run", shop, "--horizon", "4h", "--out", "out", "--no-track", "-q")
+    Path("thesis").mkdir()
+    Path("thesis/notes.txt").write_text("mine")
+    day = next(Path("out/events").glob("event_date=*/events.parquet"))
+    before = day.read_bytes()
+    score = ("score", "--model", "out/model", "--events", "out/events", "-q", "--out")
+    for command in [
+        ("features", "--events", "out/events", "--out", "thesis"),
+        ("features", "--events", "out/events", "--out", "out/events"),
+        ("features", "--events", "out/events", "--out", "out"),
+        (*score, day),
+        (*score, "thesis/notes.txt"),
+        (*score, "thesis"),
+    ]:
+        told = cartwise(*command)
+        assert told.code == 1, command
+        assert told.err.count("\n") == 1
+    assert day.read_bytes() == before
+    assert Path("thesis/notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut"])
+def test_a_damaged_training_set_is_refused(cartwise: Commands, shop: Path, damage: str) -> None:
+    cartwise("run", shop, "--horizon", "4h", "--out", "out", "--no-track", "-q")
+    part = next(Path("out/training/train").glob("*.parquet"))
+    if damage == "gone":
+        part.unlink()
+    else:
+        part.write_bytes(part.read_bytes()[:1000])
+    told = cartwise("train", "--training", "out/training", "--out", "model", "-q")
+    assert told.code == 1
+    assert "build it again" in told.err
+    assert not Path("model").exists()
+
+
+def test_evaluate_refuses_another_horizon(cartwise: Commands, shop: Path) -> None:
+    cartwise("run", shop, "--horizon", "4h", "--out", "out", "--no-track", "-q")
+    cartwise("features", "--events", "out/events", "--out", "t", "--horizon", "2h", "-q")
+    told = cartwise("evaluate", "--model", "out/model", "--training", "t", "--out", "e")
+    assert told.code == 1
+    assert "horizon_seconds" in told.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

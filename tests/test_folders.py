@@ -1,5 +1,6 @@
 """Results appear whole or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,16 @@ def test_a_death_between_the_two_renames_is_mended(tmp_path: Path) -> None:
         raise ValueError("changed my mind")
     assert (tmp_path / "folder" / "old").exists()
     assert not (tmp_path / ".folder.before").exists()
+
+
+def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
+    dead, living = (tmp_path / f".folder-{pid}-0123abcd" for pid in (2**22 + 1, os.getpid()))
+    dead.mkdir()
+    living.mkdir()
+    with replaced(tmp_path / "folder"):
+        pass
+    assert living.exists()
+    assert not dead.exists()
 
 
 def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:

@@ -136,6 +136,6 @@ def _has_labels(fate: str) -> bool:
 def _read_index(training: Path) -> Mapping[str, str]:
     try:
         index: dict[str, str] = json.loads((training / INDEX).read_text())
-    except (OSError, ValueError):
+        return {path: digest for path, digest in index.items() if (training / path).exists()}
+    except (OSError, ValueError, AttributeError):
         return {}
-    return {path: digest for path, digest in index.items() if (training / path).exists()}

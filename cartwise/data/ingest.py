@@ -93,6 +93,7 @@ def ingest(
     *,
     progress: Progress = _SILENT,
     chunk_rows: int = CHUNK_ROWS,
+    skip: Sequence[Path] = (),
 ) -> IngestReport:
     """Read event files into the lake at ``out`` and return what became of every row.
 
@@ -102,12 +103,13 @@ def ingest(
         out: the lake's folder; events that it already holds stay and come first.
         progress: told how far the work is.
         chunk_rows: so many events are held in memory.
+        skip: folders that hold no sources, wherever they lie.
 
     Raises:
         InputError: a source is missing, damaged or no event file.
         OutputError: ``out`` cannot be written, or another ingest is at work in it.
     """
-    found = find_sources(sources, out)
+    found = find_sources(sources, out, skip)
     identity = [_identity(source) for source in found]
     with publication.locked(out), writable(out):
         record = publication.recover(out)

@@ -33,7 +33,10 @@ def stored_days(lake: Path) -> list[date]:
         InputError: the folder is no lake, or an empty one.
     """
     names = (path.parent.name for path in lake.glob("event_date=*/events.parquet"))
-    days = sorted(date.fromisoformat(name.removeprefix("event_date=")) for name in names)
+    try:
+        days = sorted(date.fromisoformat(name.removeprefix("event_date=")) for name in names)
+    except ValueError as error:
+        raise InputError(f"{lake} holds a folder that names no day: {error}") from error
     if not days:
         raise InputError(
             f"{lake} holds no events: run 'cartwise ingest' into it, or check the path"

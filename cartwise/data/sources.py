@@ -57,11 +57,13 @@ class Piece:
     parse: Callable[[], RawRows]
 
 
-def find_sources(paths: Sequence[Path], lake: Path) -> tuple[Source, ...]:
+def find_sources(
+    paths: Sequence[Path], lake: Path, skip: Sequence[Path] = ()
+) -> tuple[Source, ...]:
     """Look into files, and into the files in folders, in the order given.
 
     A folder stands for the event files below it, sorted by path, but for those of the lake that
-    is to be written. A file that is met twice is read once.
+    is to be written, and of folders to skip. A file that is met twice is read once.
 
     Raises:
         InputError: a path is missing, holds no event files or lies in the lake, or a file is not
@@ -70,7 +72,7 @@ def find_sources(paths: Sequence[Path], lake: Path) -> tuple[Source, ...]:
     for path in paths:
         if _is_within(path, lake):
             raise InputError(f"{path} lies in {lake}, which is written to: choose another folder")
-    files = [file for path in paths for file in _files(path, lake)]
+    files = [file for path in paths for file in _files(path, (lake, *skip))]
     if not files:
         raise InputError("no source was given: name at least one event file or folder")
     return tuple(inspect(file) for file in {file.resolve(): file for file in files}.values())
@@ -112,12 +114,12 @@ def _is_within(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
 
 
-def _files(path: Path, lake: Path) -> list[Path]:
+def _files(path: Path, without: Sequence[Path]) -> list[Path]:
     if not path.is_dir():
         return [path]
     with readable(path):
         files = sorted(file for file in path.rglob("*") if _is_event_file(file, path))
-    files = [file for file in files if not _is_within(file, lake)]
+    files = [f for f in files if not any(_is_within(f, folder) for folder in without)]
     if not files:
         raise InputError(f"{path} holds no event files: they end in {', '.join(SUFFIXES)}")
     return files

@@ -19,21 +19,24 @@ import polars as pl
 
 from cartwise.ahead import map_ahead
 from cartwise.data.canary import check_canary
-from cartwise.data.day_files import DayFiles, DayOutcome, carts_frame, read_carts
+from cartwise.data.day_files import INDEX, DayFiles, DayOutcome, carts_frame, read_carts
+from cartwise.data.disk import writable
 from cartwise.data.known_outages import known_outages
 from cartwise.data.labels import LabelSettings
 from cartwise.data.log import Log
+from cartwise.data.manifest import FILE as MANIFEST
 from cartwise.data.manifest import Manifest, describe, write_manifest
 from cartwise.data.outcomes import Outcomes
 from cartwise.data.passes import Day, Passes, shards_for
-from cartwise.data.splits import SplitSettings
-from cartwise.errors import InputError
+from cartwise.data.splits import PARTS, SplitSettings
+from cartwise.errors import InputError, OutputError
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.checkpoint import Checkpoint
 from cartwise.folders import replaced
 from cartwise.progress import Progress, Silent
 
 STATES: Final = "states"
+CONTENTS: Final = frozenset({*PARTS, "left_out", STATES, MANIFEST, INDEX})
 _SILENT: Final = Silent()
 
 
@@ -69,17 +72,33 @@ def build(
         OutputError: ``out`` cannot be written; what it held before is unchanged.
     """
     settings = settings or TrainingSetSettings()
+    _require_free(out, lake)
     log = Log.read(lake)
     spans = known_outages(lake, settings.outages, progress)
     outcomes = Outcomes.of(log, spans, settings.labels, settings.split, progress)
     manifest = describe(log, outcomes, spans, settings.labels)
-    with replaced(out) as fresh:
+    with writable(out), replaced(out) as fresh:
         update = _Update(log, dict(outcomes.by_day()), out, fresh)
         update.run(settings.memory_bytes, progress)
         compared = check_canary(lake, log.days, fresh)
         progress.say(f"leak canary: {compared:,} vectors stay the same with their future deleted")
         write_manifest(fresh, manifest)
     return manifest
+
+
+def _require_free(out: Path, lake: Path) -> None:
+    """Raise OutputError unless ``out`` is absent, empty or a training set, and not in the lake."""
+    ours, theirs = out.resolve(), lake.resolve()
+    if ours == theirs or ours in theirs.parents or theirs in ours.parents:
+        raise OutputError(f"'{out}' and the events in '{lake}' overlap: choose another folder")
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"'{out}' is a file: choose a folder for the training set")
+    foreign = sorted(path.name for path in out.iterdir()) if out.exists() else []
+    foreign = [name for name in foreign if name not in CONTENTS]
+    if foreign:
+        raise OutputError(
+            f"'{out}' holds what is not of a training set ('{foreign[0]}'): choose another folder"
+        )
 
 
 class _Update:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cartwise.errors import InputError
 from cartwise.folders import replaced_file
 from cartwise.model import bundle as layout
 from cartwise.model.baselines import Baselines
@@ -70,6 +71,7 @@ def evaluate(
     bundle = Bundle.load(model)
     data = TrainingSet.open(training)
     bundle.require_fingerprint(data.manifest.fingerprint)
+    _require_honest(bundle, data.manifest)
     evidence = _gather(bundle, data, settings, truth, progress)
     plots = draw_plots(evidence)
     _write(out / layout.METRICS, as_json(evidence.metrics))
@@ -77,6 +79,23 @@ def evaluate(
     _renew(model, bundle, data.manifest, evidence.metrics)
     documents = {name: standalone(svg) for name, svg in plots.items()}
     return Evaluation(evidence.metrics, evidence.findings.slices, out / REPORT, documents)
+
+
+def _require_honest(bundle: Bundle, manifest: Manifest) -> None:
+    """Refuse a test part that asks something else, or of carts that the model learned from."""
+    for name in ("horizon_seconds", "label_scope"):
+        learned, asked = getattr(bundle.spec, name), getattr(manifest, name)
+        if learned != asked:
+            raise InputError(
+                f"the model was trained with {name} {learned}, and the training set has {asked}: "
+                "evaluate on one that was built like the model's own"
+            )
+    test, until = manifest.parts.get("test"), bundle.metrics["learned_until"]
+    if test and test.carts and test.first_cart <= until:
+        raise InputError(
+            f"the model learned from carts up to {until}, and the test part begins at "
+            f"{test.first_cart}: evaluate on later carts, or train on this training set"
+        )
 
 
 def _gather(

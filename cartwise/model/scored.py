@@ -87,7 +87,7 @@ def true_probabilities(scored: ScoredCarts, truth: Path, manifest: Manifest) -> 
     keys = list(_TRUTH_KEYS)
     try:
         facts = pl.read_parquet_metadata(truth)
-        known = pl.read_parquet(truth, columns=[*keys, TRUTH])
+        known = pl.read_parquet(truth, columns=[*keys, TRUTH], glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(
             f"'{truth}' is not a truth file with the columns {', '.join([*keys, TRUTH])}: {error}"

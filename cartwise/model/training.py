@@ -154,7 +154,13 @@ def _facts(manifest: Manifest) -> dict[str, Any]:
         "horizon_seconds": manifest.horizon_seconds,
         "label_scope": manifest.label_scope,
         "data_version": manifest.data_version,
+        "learned_until": _learned_until(manifest),
     }
+
+
+def _learned_until(manifest: Manifest) -> str:
+    """Time of the last cart that the model or its calibration saw, ISO 8601."""
+    return max(part.last_cart for name, part in manifest.parts.items() if name != "test")
 
 
 def _files(

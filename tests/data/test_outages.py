@@ -301,5 +301,5 @@ def test_hourly_counts_count_every_event_of_the_lake(tmp_path: Path) -> None:
 
 
 def test_hourly_counts_of_a_folder_without_events_say_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no ingested events; run 'cartwise ingest'"):
+    with pytest.raises(InputError, match="holds no events: run 'cartwise ingest'"):
         hourly_counts(tmp_path)

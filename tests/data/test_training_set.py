@@ -193,13 +193,13 @@ def test_carts_near_a_confirmed_outage_are_censored(lake: Path, tmp_path: Path) 
 
 def test_a_horizon_longer_than_the_log_is_explained(tmp_path: Path) -> None:
     write_lake(
-        tmp_path,
+        tmp_path / "events",
         [Event(1_570_000_000 + 600 * i, "cart", i, 1, "b", 1.0, 1, "s") for i in range(17)],
     )
     with pytest.raises(
         NotEnoughData, match=r"spans 2 h 40 min .* horizon of 24 h .* --horizon 30m"
     ):
-        build(tmp_path, tmp_path / "training")
+        build(tmp_path / "events", tmp_path / "training")
     assert not (tmp_path / "training").exists()
 
 
@@ -233,14 +233,14 @@ def test_brackets_in_a_path_are_no_pattern(lake: Path, tmp_path: Path) -> None:
 
 
 def test_a_log_without_carts_is_explained(tmp_path: Path) -> None:
-    write_lake(tmp_path, [Event(1_570_000_000, "view", 1, 1, "b", 1.0, 1, "s")])
+    write_lake(tmp_path / "events", [Event(1_570_000_000, "view", 1, 1, "b", 1.0, 1, "s")])
     with pytest.raises(NotEnoughData, match="no cart event"):
-        build(tmp_path, tmp_path / "training")
+        build(tmp_path / "events", tmp_path / "training")
 
 
 def test_a_folder_without_events_is_explained(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cartwise ingest"):
-        build(tmp_path, tmp_path / "training")
+        build(tmp_path / "events", tmp_path / "training")
 
 
 def test_an_unwritable_place_is_explained(lake: Path, tmp_path: Path) -> None:

@@ -72,5 +72,5 @@ def test_keys_that_a_later_version_adds_are_ignored(tmp_path: Path) -> None:
 def test_a_part_without_files_is_named(tmp_path: Path) -> None:
     data = TrainingSet.open(write_world(tmp_path, carts=50, small=True).training)
     assert data.manifest.carts("validation") == 0
-    with pytest.raises(InputError, match="has no part 'validation'"):
+    with pytest.raises(InputError, match="holds 0 carts, and its manifest says 0"):
         list(data.batches("validation"))
