@@ -68,7 +68,7 @@ def training_set_summary(manifest: Manifest) -> RenderableType:
     reasons = {
         "embargoed": "embargo",
         "censored_outage": "suspect span",
-        "censored_end": "end of the log",
+        "censored_end": "log's end",
     }
     for fate, reason in reasons.items():
         if manifest["counts"][fate]:

@@ -12,6 +12,12 @@ _FEW_CARTS: Final = (
     "the intervals show how wide it is open."
 )
 
+_HARDLY_ANY: Final = 30
+_HARDLY_ANY_CARTS: Final = (
+    "Few carts, too few to say how good the model is: {train} to train and {test} to test. That it "
+    "could be made is all that this shows: give a longer log."
+)
+
 _NICE_NAMES: Final = {
     "base_rate": "the base rate",
     "user_rate": "the user's past rate",
@@ -54,7 +60,8 @@ def few_carts(metrics: Mapping[str, Any]) -> str:
     """The warning of a small training set; empty where there are enough carts."""
     if not metrics["small_sample"]:
         return ""
-    return _FEW_CARTS.format(train=metrics["carts_train"], test=metrics["carts_test"])
+    told = _FEW_CARTS if metrics["carts_test"] >= _HARDLY_ANY else _HARDLY_ANY_CARTS
+    return told.format(train=metrics["carts_train"], test=metrics["carts_test"])
 
 
 def _ranking(metrics: Mapping[str, Any]) -> str:
