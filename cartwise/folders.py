@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
-from cartwise.errors import OutputError
+from cartwise.disk import writable
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def replaced_file(file: Path) -> Iterator[Path]:
 @contextmanager
 def _beside(target: Path) -> Iterator[Path]:
     """A scratch folder on the same file system as ``target``, gone when the block ends."""
-    try:
+    with writable(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         _clear_the_dead(target)
         fresh = target.with_name(f".{target.name}-{os.getpid()}-{token_hex(4)}")
@@ -55,11 +55,6 @@ def _beside(target: Path) -> Iterator[Path]:
             yield fresh
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-    except OSError as error:
-        raise OutputError(
-            f"'{target}' cannot be written ({error.strerror or error}): free space, check "
-            "permissions or choose another place; what it held before is unchanged"
-        ) from error
 
 
 def _clear_the_dead(target: Path) -> None:

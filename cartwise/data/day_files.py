@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cartwise.data.splits import FATES, PARTS, Fates
-from cartwise.errors import InputError
+from cartwise.disk import readable
 from cartwise.events import EVENT_SCHEMA
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.replay import Values
@@ -77,12 +77,8 @@ def read_carts(training: Path, day: date) -> pl.DataFrame:
         InputError: a file is damaged.
     """
     files = [training / day_file(fate, day) for fate in FATES]
-    try:
+    with readable(training, "delete it and build it anew"):
         frames = [pl.read_parquet(file, glob=False) for file in files if file.exists()]
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(
-            f"'{training}' is damaged ({error}): delete it and build it anew"
-        ) from error
     return pl.concat(frames).sort("row").drop(LABEL) if frames else _no_carts()
 
 

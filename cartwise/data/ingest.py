@@ -17,11 +17,11 @@ import polars as pl
 from cartwise.ahead import map_ahead
 from cartwise.data import publication, quarantine
 from cartwise.data.contract import check
-from cartwise.data.disk import writable
 from cartwise.data.lake import day_path, row_count, stored_file
 from cartwise.data.quarantine import Quarantine
 from cartwise.data.sources import Piece, Source, find_sources, read
 from cartwise.data.spill import Spill
+from cartwise.disk import writable
 from cartwise.progress import Advance, Progress, Silent
 
 CHUNK_ROWS: Final = 4_000_000

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow.parquet as pq
 from polars.io.plugins import register_io_source
 
-from cartwise.data.disk import readable
+from cartwise.disk import readable
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS, EVENT_SCHEMA
 

@@ -9,8 +9,8 @@ from typing import Self
 
 import polars as pl
 
-from cartwise.data.disk import readable
 from cartwise.data.lake import day_path, row_count, scan_day, stored_days
+from cartwise.disk import readable
 from cartwise.features.catalogue import SPECIFICATION
 
 

@@ -26,11 +26,11 @@ import polars as pl
 
 from cartwise.data.activity import COUNTED, Activity, Flags, Floats
 from cartwise.data.cart_regimes import incomplete_carts
-from cartwise.data.disk import readable
 from cartwise.data.expectation import from_exposure, from_rhythm
 from cartwise.data.lake import scan_day, stored_days
 from cartwise.data.losses import Loss, losses
 from cartwise.data.spans import Kind, Span
+from cartwise.disk import readable
 
 HONEST_SHARE: Final = 0.7
 """A shop may fall to this share of what was expected for reasons of its own."""

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from cartwise.data.disk import writable
+from cartwise.disk import writable
 from cartwise.errors import OutputError
 
 STAGING: Final = ".staging"

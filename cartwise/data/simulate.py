@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cartwise.data.disk import writable
 from cartwise.data.publication import commit, locked, ready, recover, staging
 from cartwise.data.simulator.eventlog import PURCHASE, Events
 from cartwise.data.simulator.randomness import Flags
 from cartwise.data.simulator.world import World
 from cartwise.data.simulator.writing import FORMATS, Format, LogWriter
+from cartwise.disk import writable
 from cartwise.errors import InputError, OutputError
 from cartwise.events import EVENT_TYPES, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from cartwise.progress import Progress, Silent

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from cartwise.data import csv_blocks, parquet_rows
 from cartwise.data.csv_blocks import Layout
-from cartwise.data.disk import readable
 from cartwise.data.lake import row_count
 from cartwise.data.raw_rows import RawRows
 from cartwise.data.simulator.writing import TRUTH_FILE
+from cartwise.disk import readable
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS
 from cartwise.progress import Advance

@@ -15,8 +15,8 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from cartwise.data.disk import writable
 from cartwise.errors import InputError
+from cartwise.folders import replaced_file
 
 Kind = Literal["purchases_missing", "carts_missing", "events_missing"]
 Status = Literal["detected", "confirmed", "ignored"]
@@ -84,13 +84,8 @@ def _overlap(one: Span, other: Span) -> bool:
 def write_spans(path: Path, spans: Iterable[Span]) -> None:
     """Write the file in one step, in order of time; raises OutputError where that fails."""
     text = "\n".join([HEADER, *map(_entry, sorted(spans))])
-    unfinished = path.with_name(path.name + ".unfinished")
-    with writable(path.parent):
-        try:
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    with replaced_file(path) as fresh:
+        fresh.write_text(text, encoding="utf-8")
 
 
 def _entry(span: Span) -> str:

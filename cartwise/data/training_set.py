@@ -20,7 +20,6 @@ import polars as pl
 from cartwise.ahead import map_ahead
 from cartwise.data.canary import check_canary
 from cartwise.data.day_files import INDEX, DayFiles, DayOutcome, carts_frame, read_carts
-from cartwise.data.disk import writable
 from cartwise.data.known_outages import known_outages
 from cartwise.data.labels import LabelSettings
 from cartwise.data.log import Log
@@ -77,7 +76,7 @@ def build(
     spans = known_outages(lake, settings.outages, progress)
     outcomes = Outcomes.of(log, spans, settings.labels, settings.split, progress)
     manifest = describe(log, outcomes, spans, settings.labels)
-    with writable(out), replaced(out) as fresh:
+    with replaced(out) as fresh:
         update = _Update(log, dict(outcomes.by_day()), out, fresh)
         update.run(settings.memory_bytes, progress)
         compared = check_canary(lake, log.days, fresh)

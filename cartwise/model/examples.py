@@ -6,22 +6,22 @@ columns that name a cart, every feature is one float32 column in the manifest's 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeVar
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from cartwise.disk import readable
 from cartwise.errors import InputError
 
 PartName = Literal["train", "validation", "calibration", "test"]
 
 LABEL: Final = "label"
+REBUILD: Final = "delete the training set and build it again with 'cartwise features'"
 BATCH_ROWS: Final = 65_536
 
 Row = TypeVar("Row")
@@ -123,14 +123,14 @@ class TrainingSet:
         """A part in frames of at most ``rows`` carts, in order; ``columns`` None: every column."""
         wanted = None if columns is None else list(dict.fromkeys(columns))
         for file in self._files(part):
-            with _readable(file), pq.ParquetFile(file) as parquet:
+            with readable(file, REBUILD), pq.ParquetFile(file) as parquet:
                 for batch in parquet.iter_batches(rows, columns=wanted):
                     yield pl.DataFrame(batch)
 
     def columns(self, part: PartName, names: Sequence[str]) -> pl.DataFrame:
         """Some columns of a whole part."""
         files = self._files(part)
-        with _readable(self.path / part):
+        with readable(self.path / part, REBUILD):
             return pl.concat(pl.read_parquet(f, columns=list(names), glob=False) for f in files)
 
     def vectors(self, frame: pl.DataFrame) -> NDArray[np.float32]:
@@ -141,27 +141,14 @@ class TrainingSet:
 
     def _files(self, part: PartName) -> list[Path]:
         files = sorted((self.path / part).glob("*.parquet"))
-        with _readable(self.path / part):
+        with readable(self.path / part, REBUILD):
             carts = sum(pq.read_metadata(file).num_rows for file in files)
         if not files or carts != self.manifest.carts(part):
             raise InputError(
                 f"'{self.path / part}' holds {carts} carts, and its manifest says "
-                f"{self.manifest.carts(part)}; delete the training set and build it again with: "
-                "cartwise features"
+                f"{self.manifest.carts(part)}: {REBUILD}"
             )
         return files
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(
-            f"'{path}' is damaged ({reason}); delete the training set and build it again with: "
-            "cartwise features"
-        ) from error
 
 
 def labels(frame: pl.DataFrame) -> NDArray[np.float64]:

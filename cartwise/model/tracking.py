@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import xgboost as xgb
 
+from cartwise.disk import writable
 from cartwise.errors import OutputError
 from cartwise.model import bundle as layout
 from cartwise.model.bundle import Bundle
@@ -79,10 +80,8 @@ def track(
 
 
 def _local(folder: Path) -> str:
-    try:
+    with writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write '{folder}': {error.strerror}") from error
     return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
 
 

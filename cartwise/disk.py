@@ -16,37 +16,37 @@ _OS_REASON: Final = re.compile(r"([^:]+) \(os error \d+\)")
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Translate what goes wrong while reading a file into an InputError."""
+def readable(path: Path, remedy: str = "get it again") -> Iterator[None]:
+    """Translate what goes wrong while reading a file into an InputError that names a remedy."""
     try:
         yield
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: check the path") from error
     except PermissionError as error:
         raise InputError(f"{path} may not be read: check its permissions") from error
-    except (OSError, pa.ArrowException, pl.exceptions.ComputeError) as error:
+    except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
-        raise InputError(f"{path} is damaged or cut short ({reason}): get it again") from error
+        raise InputError(f"{path} is damaged or cut short ({reason}): {remedy}") from error
 
 
 @contextmanager
-def writable(folder: Path) -> Iterator[None]:
-    """Translate what goes wrong while writing below a folder into an OutputError."""
+def writable(place: Path) -> Iterator[None]:
+    """Translate what goes wrong while writing a file, or below a folder, into an OutputError."""
     try:
         yield
     except OSError as error:
         # Arrow's errors have a number but a text of their own.
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise _output_error(folder, reason) from error
+        raise _output_error(place, reason) from error
     except pl.exceptions.ComputeError as error:
         # Polars wraps what the system says in its own error, as text.
         if found := _OS_REASON.search(str(error)):
-            raise _output_error(folder, found[1].strip()) from error
+            raise _output_error(place, found[1].strip()) from error
         raise
 
 
-def _output_error(folder: Path, reason: str) -> OutputError:
+def _output_error(place: Path, reason: str) -> OutputError:
     return OutputError(
-        f"{folder} cannot be written ({reason}): free space, check permissions or choose another "
-        "folder, and run it again"
+        f"{place} cannot be written ({reason}): free space, check permissions or choose another "
+        "place, and run it again"
     )
