@@ -3,12 +3,13 @@
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
 from cartwise.disk import writable
+from cartwise.errors import OutputError
 
 
 @contextmanager
@@ -41,6 +42,20 @@ def replaced_file(file: Path) -> Iterator[Path]:
         fresh = folder / file.name
         yield fresh
         fresh.replace(file)
+
+
+def require_free(folder: Path, contents: Collection[str], what: str) -> None:
+    """Raise OutputError unless ``folder`` is absent, or holds at most ``contents``.
+
+    ``what`` it is for, such as "a bundle", stands in the message.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"'{folder}' is a file: choose a folder for {what}")
+    names = (path.name for path in folder.iterdir()) if folder.exists() else ()
+    if foreign := sorted(name for name in names if name not in contents):
+        raise OutputError(
+            f"'{folder}' holds '{foreign[0]}', which is not of {what}: choose another folder"
+        )
 
 
 @contextmanager

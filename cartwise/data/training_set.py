@@ -31,7 +31,7 @@ from cartwise.data.splits import PARTS, SplitSettings
 from cartwise.errors import InputError, OutputError
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.checkpoint import Checkpoint
-from cartwise.folders import replaced
+from cartwise.folders import replaced, require_free
 from cartwise.progress import Progress, Silent
 
 STATES: Final = "states"
@@ -90,14 +90,7 @@ def _require_free(out: Path, lake: Path) -> None:
     ours, theirs = out.resolve(), lake.resolve()
     if ours == theirs or ours in theirs.parents or theirs in ours.parents:
         raise OutputError(f"'{out}' and the events in '{lake}' overlap: choose another folder")
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"'{out}' is a file: choose a folder for the training set")
-    foreign = sorted(path.name for path in out.iterdir()) if out.exists() else []
-    foreign = [name for name in foreign if name not in CONTENTS]
-    if foreign:
-        raise OutputError(
-            f"'{out}' holds what is not of a training set ('{foreign[0]}'): choose another folder"
-        )
+    require_free(out, CONTENTS, "a training set")
 
 
 class _Update:

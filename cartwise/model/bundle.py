@@ -15,8 +15,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from cartwise.errors import BundleError, FingerprintMismatch, OutputError
-from cartwise.folders import replaced
+from cartwise import folders
+from cartwise.errors import BundleError, FingerprintMismatch
 from cartwise.model.calibration import Calibrator
 from cartwise.model.onnx_export import INPUT, OUTPUT
 from cartwise.model.policy import Policy
@@ -137,24 +137,14 @@ def write_bundle(out: Path, files: Mapping[str, bytes]) -> None:
     where it cannot be written.
     """
     require_free(out)
-    with replaced(out) as fresh:
+    with folders.replaced(out) as fresh:
         for name, content in {**files, CHECKSUMS: _checksums(files)}.items():
             (fresh / name).write_bytes(content)
 
 
 def require_free(out: Path) -> None:
     """Raise OutputError unless ``out`` is absent, an empty folder or an older bundle."""
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"'{out}' is a file: choose a folder for the bundle")
-    foreign = sorted(_names(out) - {*FILES, CHECKSUMS}) if out.exists() else []
-    if foreign:
-        raise OutputError(
-            f"'{out}' holds files that are not a bundle's ('{foreign[0]}'): choose another folder"
-        )
-
-
-def _names(path: Path) -> set[str]:
-    return {entry.name for entry in path.iterdir()}
+    folders.require_free(out, {*FILES, CHECKSUMS}, "a bundle")
 
 
 def _checksums(files: Mapping[str, bytes]) -> bytes:
