@@ -13,13 +13,11 @@ from cartwise.errors import InputError
 from cartwise.model.evaluation import Evaluation, EvaluationSettings, evaluate
 from cartwise.model.tracking import TrackedRun, track
 from cartwise.model.training import TrainingSettings, train
-from cartwise.progress import Progress, Silent
+from cartwise.progress import SILENT, Progress
 
 EVENTS: Final = "events"
 TRAINING: Final = "training"
 MODEL: Final = "model"
-
-_SILENT: Final = Silent()
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def run(
     settings: RunSettings | None = None,
     *,
     truth: Path | None = None,
-    progress: Progress = _SILENT,
+    progress: Progress = SILENT,
 ) -> Run:
     """Take raw event files to a model: ingest, training set, training, evaluation.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
 Advance = Callable[[int], None]
 """Called with the number of units done since the last call."""
@@ -29,3 +29,7 @@ class Silent:
 
     def say(self, line: str) -> None:
         return None
+
+
+SILENT: Final[Progress] = Silent()
+"""What work tells its progress to where nobody listens."""

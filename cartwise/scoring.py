@@ -15,7 +15,7 @@ from cartwise.errors import OutputError
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.folders import replaced_file
 from cartwise.model.bundle import Bundle
-from cartwise.progress import Progress, Silent
+from cartwise.progress import SILENT, Progress
 
 MEMORY_BYTES: Final = 3_000_000_000
 SCHEMA: Final = pl.Schema(
@@ -28,7 +28,6 @@ SCHEMA: Final = pl.Schema(
         "model_version": pl.String(),
     }
 )
-_SILENT: Final = Silent()
 
 
 def score(
@@ -37,7 +36,7 @@ def score(
     out: Path,
     *,
     memory_bytes: int = MEMORY_BYTES,
-    progress: Progress = _SILENT,
+    progress: Progress = SILENT,
 ) -> int:
     """Write one row per cart of a lake to the Parquet file ``out``, in log order.
 

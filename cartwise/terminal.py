@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from cartwise.progress import Advance, Progress, Silent
+from cartwise.progress import SILENT, Advance, Progress
 
 SECONDS_BETWEEN_LINES: Final = 10.0
 
@@ -26,7 +26,7 @@ SECONDS_BETWEEN_LINES: Final = 10.0
 def open_progress(*, quiet: bool = False) -> Progress:
     """The progress that suits where stderr leads to."""
     if quiet:
-        return Silent()
+        return SILENT
     return BarProgress(Console(stderr=True)) if sys.stderr.isatty() else LineProgress()
 
 

@@ -22,12 +22,10 @@ from cartwise.data.quarantine import Quarantine
 from cartwise.data.sources import Piece, Source, find_sources, read
 from cartwise.data.spill import Spill
 from cartwise.disk import writable
-from cartwise.progress import Advance, Progress, Silent
+from cartwise.progress import SILENT, Advance, Progress
 
 CHUNK_ROWS: Final = 4_000_000
 """So many events are held in memory by default, about 1 GB."""
-
-_SILENT: Final = Silent()
 
 
 class ConservationError(AssertionError):
@@ -91,7 +89,7 @@ def ingest(
     sources: Sequence[Path],
     out: Path,
     *,
-    progress: Progress = _SILENT,
+    progress: Progress = SILENT,
     chunk_rows: int = CHUNK_ROWS,
     skip: Sequence[Path] = (),
 ) -> IngestReport:

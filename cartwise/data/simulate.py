@@ -22,7 +22,7 @@ from cartwise.data.simulator.writing import FORMATS, Format, LogWriter
 from cartwise.disk import writable
 from cartwise.errors import InputError, OutputError
 from cartwise.events import EVENT_TYPES, SECONDS_PER_DAY, SECONDS_PER_HOUR
-from cartwise.progress import Progress, Silent
+from cartwise.progress import SILENT, Progress
 
 FIRST_DAY = date(2019, 11, 8)
 """From this day on the public log records carts completely."""
@@ -79,7 +79,7 @@ def simulate(  # noqa: PLR0913 - every one is an option of the command line
     outage: Outage | None = None,
     removals: float = 0.0,
     file_format: Format = "csv",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> SimulationReport:
     """Write ``out/events-YYYY-MM-DD.<file_format>`` for every day, and ``out/truth.parquet``.
 
@@ -103,7 +103,7 @@ def simulate(  # noqa: PLR0913 - every one is an option of the command line
         _published(out) as folder,
         LogWriter(world.shop, folder, file_format) as writer,
     ):
-        return _record(world, writer, outage, sessions, progress or Silent())
+        return _record(world, writer, outage, sessions, progress)
 
 
 def _record(

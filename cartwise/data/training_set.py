@@ -32,11 +32,10 @@ from cartwise.errors import InputError, OutputError
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.checkpoint import Checkpoint
 from cartwise.folders import replaced, require_free
-from cartwise.progress import Progress, Silent
+from cartwise.progress import SILENT, Progress
 
 STATES: Final = "states"
 CONTENTS: Final = frozenset({*PARTS, "left_out", STATES, MANIFEST, INDEX})
-_SILENT: Final = Silent()
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def build(
     out: Path,
     settings: TrainingSetSettings | None = None,
     *,
-    progress: Progress = _SILENT,
+    progress: Progress = SILENT,
 ) -> Manifest:
     """Build, or bring up to date, the training set of a lake; returns its manifest.
 

@@ -22,7 +22,7 @@ from cartwise.model.report.page import render_report
 from cartwise.model.report.plots import Evidence, draw_plots
 from cartwise.model.scored import score_test, true_probabilities
 from cartwise.model.slices import Slice
-from cartwise.progress import Progress, Silent
+from cartwise.progress import SILENT, Progress
 
 REPORT: Final = "report.html"
 
@@ -55,7 +55,7 @@ def evaluate(
     settings: EvaluationSettings | None = None,
     *,
     truth: Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Evaluation:
     """Measure a bundle on the test part; write ``metrics.json`` and ``report.html`` into ``out``.
 
@@ -67,7 +67,6 @@ def evaluate(
     test part is empty.
     """
     settings = settings or EvaluationSettings()
-    progress = progress or Silent()
     bundle = Bundle.load(model)
     data = TrainingSet.open(training)
     bundle.require_fingerprint(data.manifest.fingerprint)

@@ -24,7 +24,7 @@ from cartwise.model.card import model_card
 from cartwise.model.examples import LABEL, Manifest, TrainingSet, labels
 from cartwise.model.onnx_export import to_onnx
 from cartwise.model.policy import Economics, Policy
-from cartwise.progress import Progress, Silent
+from cartwise.progress import SILENT, Progress
 
 Array = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ def train(
     out: Path,
     settings: TrainingSettings | None = None,
     *,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> TrainingResult:
     """Train on a training set folder and write the bundle ``out``; same input, same bytes.
 
@@ -68,7 +68,6 @@ def train(
     missing from its train part, and OutputError where ``out`` cannot be written.
     """
     settings = settings or TrainingSettings()
-    progress = progress or Silent()
     bundle.require_free(out)
     data = TrainingSet.open(training)
     _require_both_classes(data.manifest)
