@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cartwise.data.labels import LabelSettings, labelled_carts
+from cartwise.data.labels import cart_rows
 from cartwise.data.log import Log
 from cartwise.data.passes import Day, Passes, shards_for
 from cartwise.errors import OutputError
@@ -52,8 +52,7 @@ def score(
     bundle = Bundle.load(model)
     bundle.require_fingerprint(SPECIFICATION.fingerprint)
     log = Log.read(lake)
-    carts = labelled_carts(lake, log.days, LabelSettings())
-    wanted = {day: frame["row"].cast(pl.Int64).to_numpy() for day, frame in carts}
+    wanted = cart_rows(lake, log.days)
     events = sum(log.events.values())
     shards = shards_for(events, memory_bytes)
     with (

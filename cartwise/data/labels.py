@@ -10,7 +10,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cartwise.data.lake import scan_day
 from cartwise.events import SECONDS_PER_DAY
@@ -52,8 +54,22 @@ def labelled_carts(
     bought (Boolean). A cart is the first cart event of a session and product; a row without a
     session is none.
     """
-    back = timedelta(days=1 + PAIR_MEMORY_SECONDS // SECONDS_PER_DAY)
     ahead = timedelta(days=1 + settings.horizon_seconds // SECONDS_PER_DAY)
+    for day, carts, actions in _windows(lake, days, ahead):
+        yield day, carts.select("row", "time", _is_bought(carts, actions, settings))
+
+
+def cart_rows(lake: Path, days: Sequence[date]) -> dict[date, NDArray[np.int64]]:
+    """Places of the carts in each day's file, whatever became of them."""
+    windows = _windows(lake, days, ahead=timedelta())
+    return {day: carts["row"].cast(pl.Int64).to_numpy() for day, carts, _ in windows}
+
+
+def _windows(
+    lake: Path, days: Sequence[date], ahead: timedelta
+) -> Iterator[tuple[date, pl.DataFrame, pl.DataFrame]]:
+    """Every day with its carts, and with all carts and purchases from it to ``ahead`` of it."""
+    back = timedelta(days=1 + PAIR_MEMORY_SECONDS // SECONDS_PER_DAY)
     window: dict[date, pl.DataFrame] = {}
     for day in days:
         around = [other for other in days if day - back <= other <= day + ahead]
@@ -61,8 +77,7 @@ def labelled_carts(
             other: window[other] if other in window else _actions(lake, other) for other in around
         }
         carts = first_carts(window[day], [window[other] for other in around if other < day])
-        purchases = [window[other] for other in around if other >= day]
-        yield day, carts.select("row", "time", _is_bought(carts, pl.concat(purchases), settings))
+        yield day, carts, pl.concat(window[other] for other in around if other >= day)
 
 
 def first_carts(today: pl.DataFrame, before: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -103,6 +103,7 @@ class _Update:
         self._before = before
         self._fresh = fresh
         self._files = DayFiles(fresh, before)
+        self._head = Checkpoint.read(before / STATES)
 
     def run(self, memory_bytes: int, progress: Progress) -> None:
         """Replay the days that are new and take the others over."""
@@ -118,17 +119,15 @@ class _Update:
 
     def _known_days(self) -> list[date]:
         """The days whose events the states of the training set before hold; none or all of them."""
-        head = Checkpoint.read(self._before / STATES)
-        days = self._log.days
-        matching = [
-            i for i, day in enumerate(days) if head and self._log.history[day] == head.history
-        ]
-        return days[: matching[0] + 1] if matching else []
+        digests = list(self._log.history.values())
+        if self._head is None or self._head.history not in digests:
+            return []
+        return self._log.days[: digests.index(self._head.history) + 1]
 
     def _replay(self, days: list[date], memory_bytes: int, progress: Progress) -> None:
         before, after = self._before / STATES, self._fresh / STATES
         events = sum(self._log.events[day] for day in days)
-        head = Checkpoint.read(before) if days != self._log.days else None
+        head = self._head if days != self._log.days else None
         shards = head.shards if head else shards_for(events, memory_bytes)
         with (
             tempfile.TemporaryDirectory(prefix=".passes-", dir=self._fresh) as scratch,
