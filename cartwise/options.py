@@ -5,14 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cartwise.data.labels import LabelSettings, Scope
-from cartwise.data.splits import By, SplitSettings
-from cartwise.data.training_set import TrainingSetSettings
-from cartwise.duration import parse_duration
-from cartwise.model.boosting import Seeding
-from cartwise.model.evaluation import EvaluationSettings
-from cartwise.model.policy import Economics
-from cartwise.model.training import TrainingSettings
+from cartwise.data.labels import Scope
+from cartwise.data.splits import By
 
 GIGABYTE = 1_000_000_000
 
@@ -126,29 +120,3 @@ Track = Annotated[
         help="Track the run in MLflow: MLFLOW_TRACKING_URI, or ./mlruns/mlflow.db.",
     ),
 ]
-
-
-def training_set_settings(
-    horizon: str, label_scope: Scope, split: By, outages: Path | None, memory: float
-) -> TrainingSetSettings:
-    """The settings of 'cartwise features' from its options."""
-    return TrainingSetSettings(
-        LabelSettings(parse_duration(horizon), label_scope),
-        SplitSettings(split),
-        outages,
-        int(memory * GIGABYTE),
-    )
-
-
-def training_settings(
-    seed: int, threads: int, margin: float, nudge_cost: float, bought_anyway: float
-) -> TrainingSettings:
-    """The settings of 'cartwise train' from its options."""
-    return TrainingSettings(
-        seeding=Seeding(seed, threads), economics=Economics(margin, nudge_cost, bought_anyway)
-    )
-
-
-def evaluation_settings(seed: int, threads: int) -> EvaluationSettings:
-    """The settings of 'cartwise evaluate' from its options."""
-    return EvaluationSettings(seed=seed, threads=threads)

@@ -1,12 +1,13 @@
 """Settings of the command line: a flag wins over an environment variable, that over a file.
 
 The file is ``cartwise.toml`` in the current folder, or the one that ``CARTWISE_CONFIG`` names:
-options by their long names, at the top for every command that has them, or below a command's name.
+options by their long names, at the top for every command that has them, or below a command's name
+(``[run]``, ``[store.dump]``).
 """
 
 import os
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,29 +17,47 @@ FILE: Final = Path("cartwise.toml")
 FILE_VARIABLE: Final = "CARTWISE_CONFIG"
 
 
-def file_settings(options: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Any]]:
-    """The file's settings by command and parameter.
+def settings_file() -> Path | None:
+    """The settings file that is in force, if any."""
+    chosen = os.environ.get(FILE_VARIABLE)
+    path = Path(chosen) if chosen else FILE
+    return path if chosen or path.exists() else None
 
-    ``options`` tells which options each command takes, and the parameter that each of them sets.
+
+def file_settings(options: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """The file's settings by command and parameter, nested like groups of commands.
+
+    ``options`` tells which options each command ("run", "store dump") takes, and the parameter
+    that each of them sets.
 
     Raises:
         InputError: the named file is missing, is not TOML, or sets what no command takes.
     """
-    chosen = os.environ.get(FILE_VARIABLE)
-    path = Path(chosen) if chosen else FILE
-    if not chosen and not path.exists():
+    path = settings_file()
+    if path is None:
         return {}
     document = _read(path)
     shared = {name: value for name, value in document.items() if not isinstance(value, dict)}
     _refuse_unknown(path, shared, set().union(*options.values()))
-    own = {name: value for name, value in document.items() if isinstance(value, dict)}
+    own = dict(_by_command(document))
     _refuse_unknown(path, own, options)
     for command, table in own.items():
         _refuse_unknown(path, table, options[command])
-    return {
-        command: {names[name]: value for name, value in _for(command, shared, own, names)}
-        for command, names in options.items()
-    }
+    nested: dict[str, Any] = {}
+    for command, names in options.items():
+        *group, name = command.split()
+        place = nested.setdefault(group[0], {}) if group else nested
+        place[name] = {names[key]: value for key, value in _for(command, shared, own, names)}
+    return nested
+
+
+def _by_command(tables: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, table in tables.items():
+        if isinstance(table, dict):
+            plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
+            if plain or not table:
+                yield group + name, plain
+            yield from _by_command(table, f"{group}{name} ")
 
 
 def _for(

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from cartwise.cli import COMMANDS
 from cartwise.model.bundle import Bundle
 from tests.commands import Commands
 from tests.samples import sample
@@ -243,13 +244,22 @@ def test_wrong_usage_ends_with_2(cartwise: Commands, arguments: list[str]) -> No
     assert cartwise(*arguments).code == 2
 
 
-@pytest.mark.parametrize(
-    "command", ["demo", "run", "simulate", "ingest", "features", "train", "evaluate", "score"]
-)
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
 def test_every_command_teaches_itself(cartwise: Commands, command: str) -> None:
     told = cartwise(command, "--help")
     assert told.code == 0
     assert len(told.out.splitlines()) > 10
+
+
+def test_the_list_of_commands_loads_none_of_them() -> None:
+    program = "import sys; from cartwise.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    program += "print('polars' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=True
+    )
+    for command in COMMANDS:
+        assert command.help in " ".join(told.stdout.split())
+    assert told.stdout.endswith("False\n")
 
 
 def test_a_flag_wins_over_the_environment_and_that_over_the_file(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cartwise.cli import app
+from cartwise.cli import COMMANDS
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.documentation import render
 from tests.commands import Commands
@@ -49,9 +49,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_documents_name_only_commands_and_files_that_exist(document: Path) -> None:
-    commands = {
-        command.callback.__name__ for command in app.registered_commands if command.callback
-    }
+    commands = {command.name for command in COMMANDS}
     named = set(re.findall(r"`cartwise ([a-z]+)", document.read_text()))
     assert named <= commands
     modules = re.findall(r"`((?:cartwise|tests|benchmarks)/[\w/]+\.\w+)`", document.read_text())

@@ -1,0 +1,118 @@
+"""``cartwise ingest`` and ``cartwise features``: from raw files to a training set."""
+
+from pathlib import Path
+from typing import Final
+
+from rich.console import Group, RenderableType
+
+from cartwise.data.ingest import IngestReport
+from cartwise.data.ingest import ingest as ingest_files
+from cartwise.data.labels import LabelSettings, Scope
+from cartwise.data.manifest import Manifest
+from cartwise.data.splits import By, SplitSettings
+from cartwise.data.training_set import TrainingSetSettings, build
+from cartwise.duration import format_duration, parse_duration
+from cartwise.options import (
+    GIGABYTE,
+    Events,
+    Horizon,
+    Json,
+    LabelScope,
+    Memory,
+    Out,
+    Outages,
+    Quiet,
+    Sources,
+    SplitBy,
+)
+from cartwise.tables import columns_table, facts_table, present
+from cartwise.terminal import open_progress
+
+DEFAULT_HORIZON: Final = "24h"
+
+
+def ingest(sources: Sources, out: Out, as_json: Json = False, quiet: Quiet = False) -> None:
+    """Read raw event files into a lake: typed, distinct events in log order, a file for each day.
+
+    Rows that break the contract go to OUT/quarantine with the rules that they broke, their file
+    and line. What the lake holds already stays, so running again doubles nothing.
+    """
+    report = ingest_files(sources, out, progress=open_progress(quiet=quiet))
+    present(report.to_dict(), ingest_summary(report, out), as_json=as_json)
+
+
+def features(
+    events: Events,
+    out: Out,
+    horizon: Horizon = DEFAULT_HORIZON,
+    label_scope: LabelScope = "user",
+    split: SplitBy = "share",
+    outages: Outages = None,
+    memory: Memory = 3.0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Replay a lake into a training set: every cart's features as of that cart, and its label.
+
+    An OUT of an earlier run is brought up to date: days that it knows are not replayed again.
+    """
+    settings = training_set_settings(horizon, label_scope, split, outages, memory)
+    manifest = build(events, out, settings, progress=open_progress(quiet=quiet))
+    present(manifest, training_set_summary(manifest), as_json=as_json)
+
+
+def training_set_settings(
+    horizon: str, label_scope: Scope, split: By, outages: Path | None, memory: float
+) -> TrainingSetSettings:
+    """The settings of 'cartwise features' from its options."""
+    return TrainingSetSettings(
+        LabelSettings(parse_duration(horizon), label_scope),
+        SplitSettings(split),
+        outages,
+        int(memory * GIGABYTE),
+    )
+
+
+def ingest_summary(report: IngestReport, out: Path | None) -> RenderableType:
+    """What became of every row."""
+    rows = [
+        ("rows read", f"{report.rows_in:,}"),
+        ("new events", f"{report.rows_out:,}"),
+        ("duplicates", f"{report.duplicates:,}"),
+        ("quarantined", f"{report.quarantined:,}"),
+        *((f"  {rule}", f"{rows:,}") for rule, rows in report.by_rule.items()),
+        ("time", f"{report.first_event} to {report.last_event}"),
+    ]
+    table = facts_table("Events", [*rows, ("lake", str(out))] if out else rows)
+    if report.quarantined == report.rows_in:
+        return Group(table, "[red]No row is a valid event: look into the quarantine.[/]")
+    return table
+
+
+def training_set_summary(manifest: Manifest) -> RenderableType:
+    """How many carts each part has, and why the others have none."""
+    table = columns_table("Carts", "part", "carts", "bought", "from", "to")
+    for name, part in manifest["parts"].items():
+        bought = f"{part['positives'] / part['carts']:.1%}"
+        table.add_row(
+            name,
+            f"{part['carts']:,}",
+            bought,
+            _minute(part["first_cart"]),
+            _minute(part["last_cart"]),
+        )
+    reasons = {
+        "embargoed": "embargo",
+        "censored_outage": "suspect span",
+        "censored_end": "log's end",
+    }
+    for fate, reason in reasons.items():
+        if manifest["counts"][fate]:
+            table.add_row(f"[dim]out: {reason}", f"[dim]{manifest['counts'][fate]:,}")
+    horizon = format_duration(manifest["horizon_seconds"])
+    table.caption = f"bought: within {horizon}, by the same {manifest['label_scope']}"
+    return table
+
+
+def _minute(moment: str) -> str:
+    return moment[:16].replace("T", " ")

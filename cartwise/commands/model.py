@@ -1,0 +1,133 @@
+"""``cartwise train``, ``evaluate`` and ``score``: from a training set to probabilities."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.markup import escape
+
+from cartwise.model.baselines import NAMES as BASELINES
+from cartwise.model.boosting import Seeding
+from cartwise.model.evaluation import Evaluation, EvaluationSettings
+from cartwise.model.evaluation import evaluate as evaluate_model
+from cartwise.model.policy import Economics
+from cartwise.model.summary import baseline_title, few_carts, with_interval
+from cartwise.model.training import TrainingResult, TrainingSettings
+from cartwise.model.training import train as train_model
+from cartwise.options import (
+    GIGABYTE,
+    BoughtAnyway,
+    Events,
+    Json,
+    Margin,
+    Memory,
+    Model,
+    NudgeCost,
+    Out,
+    Quiet,
+    Seed,
+    Threads,
+    Training,
+    Truth,
+)
+from cartwise.scoring import score as score_carts
+from cartwise.tables import columns_table, facts_table, present
+from cartwise.terminal import open_progress
+
+
+def train(
+    training: Training,
+    out: Out,
+    margin: Margin = 0.25,
+    nudge_cost: NudgeCost = 1.0,
+    bought_anyway: BoughtAnyway = 0.8,
+    seed: Seed = 7,
+    threads: Threads = 2,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train and calibrate a model; OUT becomes its bundle. The test part is not looked at."""
+    settings = training_settings(seed, threads, margin, nudge_cost, bought_anyway)
+    result = train_model(training, out, settings, progress=open_progress(quiet=quiet))
+    present(result.metrics, training_summary(result), as_json=as_json)
+
+
+def evaluate(
+    model: Model,
+    training: Training,
+    out: Out,
+    truth: Truth = None,
+    seed: Seed = 7,
+    threads: Threads = 2,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure a bundle on the test part: OUT gets metrics.json and report.html."""
+    settings = evaluation_settings(seed, threads)
+    progress = open_progress(quiet=quiet)
+    evaluation = evaluate_model(model, training, out, settings, truth=truth, progress=progress)
+    present(evaluation.metrics, evaluation_summary(evaluation), as_json=as_json)
+
+
+def score(
+    model: Model,
+    events: Events,
+    out: Annotated[Path, typer.Option(help="Parquet file to write.", show_default=False)],
+    memory: Memory = 3.0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score every cart of a lake, each as of its own moment: one row per cart in a Parquet file."""
+    memory_bytes = int(memory * GIGABYTE)
+    progress = open_progress(quiet=quiet)
+    carts = score_carts(model, events, out, memory_bytes=memory_bytes, progress=progress)
+    present(
+        {"carts": carts, "out": str(out)},
+        escape(f"{carts:,} carts scored into {out}"),
+        as_json=as_json,
+    )
+
+
+def training_settings(
+    seed: int, threads: int, margin: float, nudge_cost: float, bought_anyway: float
+) -> TrainingSettings:
+    """The settings of 'cartwise train' from its options."""
+    return TrainingSettings(
+        seeding=Seeding(seed, threads), economics=Economics(margin, nudge_cost, bought_anyway)
+    )
+
+
+def evaluation_settings(seed: int, threads: int) -> EvaluationSettings:
+    """The settings of 'cartwise evaluate' from its options."""
+    return EvaluationSettings(seed=seed, threads=threads)
+
+
+def training_summary(result: TrainingResult) -> RenderableType:
+    """What training made."""
+    facts = {name: str(value) for name, value in result.metrics.items()}
+    return facts_table(
+        "Model", [("bundle", str(result.model)), ("version", result.model_version), *facts.items()]
+    )
+
+
+def evaluation_summary(evaluation: Evaluation) -> RenderableType:
+    """The model beside its rivals, and how far its probabilities can be trusted."""
+    metrics = evaluation.metrics
+    table = columns_table("Test part", "", "AUC", "log loss", "ECE")
+    table.add_row("[bold]model", *_measures(metrics, ""))
+    for name in BASELINES:
+        table.add_row(baseline_title(name), *_measures(metrics, f"baseline_{name}_"))
+    if metrics.get("ceiling_auc") is not None:
+        share = with_interval(metrics, "ceiling_share", 2)
+        table.add_row("[dim]true probabilities", with_interval(metrics, "ceiling_auc"))
+        table.caption = f"share of the ceiling: {share}"
+    warning = few_carts(metrics)
+    return Group(table, f"[yellow]{warning}[/]") if warning else table
+
+
+def _measures(metrics: Mapping[str, Any], prefix: str) -> list[str]:
+    plain = [metrics.get(f"{prefix}{name}") for name in ("log_loss", "ece")]
+    auc = with_interval(metrics, f"{prefix}auc")
+    return [auc, *("" if value is None else f"{value:.4f}" for value in plain)]
