@@ -4,6 +4,8 @@ A message says what is wrong, where, and what to do. The command line prints it 
 and exits with 1; anything that is not a ``CartwiseError`` is a defect.
 """
 
+from collections.abc import Sequence
+
 
 class CartwiseError(Exception):
     """Base of all expected errors."""
@@ -23,6 +25,18 @@ class NotEnoughData(CartwiseError):
 
 class FingerprintMismatch(CartwiseError):
     """Two things were made with different feature specifications."""
+
+
+class RefusedMessage(CartwiseError):
+    """A message is not what its topic holds.
+
+    Attributes:
+        rules: names of all rules that it breaks.
+    """
+
+    def __init__(self, rules: Sequence[str]) -> None:
+        self.rules = tuple(rules)
+        super().__init__(f"the message breaks the rules {', '.join(rules)}: correct its sender")
 
 
 class BundleError(CartwiseError):
