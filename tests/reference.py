@@ -59,11 +59,18 @@ def _facts(event: Event) -> dict[str, float]:
 
 
 def _readings(entity: Entity, arrived: Sequence[Event], event: Event) -> dict[str, float]:
-    key = event.key(entity)
+    return readings_at(entity, arrived, event, event.time)
+
+
+def readings_at(
+    entity: Entity, arrived: Sequence[Event], who: Event, time: int
+) -> dict[str, float]:
+    """What is read at a time of the entity that ``who`` names, of the events that have arrived."""
+    key = who.key(entity)
     if key is None:
         return dict.fromkeys(entity.readings(), math.nan)
     own = [past for past in arrived if past.key(entity) == key]
-    at = max(past.time for past in own)
+    at = max([time, *(past.time for past in own)])
     readings: dict[str, float] = {}
     for kind in EVENT_TYPES:
         of_kind = [past for past in own if past.event_type == kind]

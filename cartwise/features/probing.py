@@ -86,6 +86,17 @@ def locate(wanted, known, slots, shift, keys, count, rows):
 
 
 @compiled()
+def find(wanted, known, slots, shift, keys, rows):
+    """Fill ``rows`` with the row of each key, -1 where the table does not have it."""
+    for i in range(len(rows)):
+        rows[i] = -1
+        if known[i]:
+            hashed = _hash(wanted[i, 0], wanted[i, 1])
+            slot = _find(wanted[i, 0], wanted[i, 1], hashed, slots, shift, keys)
+            rows[i] = np.int64(slots[slot] & _ROW_MASK) - 1
+
+
+@compiled()
 def fill_slots(keys, count, slots, shift):
     """Enter all keys into empty slots."""
     for row in range(count):

@@ -146,10 +146,10 @@ class Replay:
         places[wanted[here]] = here
         kinds = events["event_type"].to_physical().cast(pl.Int64).to_numpy()
         columns = KeyColumns.of(events, self._key_columns)
-        times = _times(events)
+        times = times_of(events)
         powers = np.empty((len(times), len(self.specification.half_lives)))
         weigh_all(self._plan.clock, times, powers)
-        return Batch(columns, times, kinds, _log_prices(events), powers, places)
+        return Batch(columns, times, kinds, log_prices_of(events), powers, places)
 
     def _walk_entity(self, entity: Entity, offset: int, batch: Batch, out: Values) -> None:
         table = self._tables[entity.name]
@@ -196,16 +196,18 @@ def sharded_columns(specification: Specification, by: str) -> Rows:
 def complete(specification: Specification, carts: pl.DataFrame, values: Values) -> Values:
     """Add facts and derived values to the readings of ``carts``; the model's vectors of them."""
     plan = plan_of(specification)
-    write_facts(_times(carts), _log_prices(carts), values)
+    write_facts(times_of(carts), log_prices_of(carts), values)
     derive_all(values, plan.program)
     return values if len(plan.vector) == plan.values else values[:, plan.vector]
 
 
-def _times(events: pl.DataFrame) -> NDArray[np.int64]:
+def times_of(events: pl.DataFrame) -> NDArray[np.int64]:
+    """Times of events in seconds since the Unix epoch."""
     return events["event_time"].dt.epoch("s").to_numpy()
 
 
-def _log_prices(events: pl.DataFrame) -> NDArray[np.float64]:
+def log_prices_of(events: pl.DataFrame) -> NDArray[np.float64]:
+    """Natural logarithms of prices, NaN where a price is zero: unknown."""
     prices = events["price"].to_numpy()
     logs = np.full(len(prices), np.nan)
     np.log(prices, out=logs, where=prices > 0)

@@ -53,6 +53,12 @@ class StateTable:
         probing.clear_rows(self.states, self.layout, before, self.count, landmark)
         return rows
 
+    def find(self, keys: Keys, known: Known) -> NDArray[np.int64]:
+        """Row of each key, -1 where it is not known, or has no state."""
+        rows = np.empty(len(keys), dtype=np.int64)
+        probing.find(keys, known, self._slots, self._shift, self._keys, rows)
+        return rows
+
     def forget(self, time: int) -> None:
         """Drop what nobody can see any more at ``time``, if enough may be of that kind."""
         if self.count < _WORTH_IT * self._living:

@@ -39,7 +39,8 @@ def _add_run(states, layout, rows, times, kinds, log_prices, powers, start, end)
 
 
 @compiled()
-def _apply_all(states, layout, clock, rows, times, kinds, log_prices, powers, start, end):
+def apply_all(states, layout, clock, rows, times, kinds, log_prices, powers, start, end):
+    """Apply the events ``start:end`` to one entity's states."""
     while start < end:
         i = _add_run(states, layout, rows, times, kinds, log_prices, powers, start, end)
         if i < end:
@@ -58,11 +59,11 @@ def apply_and_read(states, layout, clock, rows, times, kinds, log_prices, powers
     scratch = np.empty(len(clock.half_life_seconds))
     start = 0
     for i in np.flatnonzero(places >= 0):
-        _apply_all(states, layout, clock, rows, times, kinds, log_prices, powers, start, i + 1)
+        apply_all(states, layout, clock, rows, times, kinds, log_prices, powers, start, i + 1)
         if rows[i] >= 0:
             kernel.read(states[rows[i]], layout, clock, times[i], scratch, out[places[i]])
         start = i + 1
-    _apply_all(states, layout, clock, rows, times, kinds, log_prices, powers, start, len(rows))
+    apply_all(states, layout, clock, rows, times, kinds, log_prices, powers, start, len(rows))
 
 
 @compiled()
