@@ -11,6 +11,7 @@ from cartwise.data.quarantine import FOLDER as QUARANTINE
 from cartwise.data.training_set import TrainingSetSettings, build
 from cartwise.errors import InputError
 from cartwise.model.evaluation import Evaluation, EvaluationSettings, evaluate
+from cartwise.model.mlflow_store import Tracking
 from cartwise.model.tracking import TrackedRun, track
 from cartwise.model.training import TrainingSettings, train
 from cartwise.progress import SILENT, Progress
@@ -18,14 +19,6 @@ from cartwise.progress import SILENT, Progress
 EVENTS: Final = "events"
 TRAINING: Final = "training"
 MODEL: Final = "model"
-
-
-@dataclass(frozen=True)
-class Tracking:
-    """Where runs are tracked: a store or server of MLflow, or a SQLite file in a folder."""
-
-    uri: str | None = None
-    folder: Path = Path("mlruns")
 
 
 @dataclass(frozen=True)
@@ -78,7 +71,7 @@ def run(
     manifest = build(events, training, settings.training_set, progress=progress)
     train(training, model, settings.training, progress=progress)
     evaluation = evaluate(model, training, out, settings.evaluation, truth=truth, progress=progress)
-    tracked = _track(model, evaluation, settings, progress)
+    tracked = _track(model, evaluation, training, settings.tracking, progress)
     return Run(out, ingested, manifest, evaluation, tracked)
 
 
@@ -91,10 +84,13 @@ def _require_events(ingested: IngestReport, events: Path) -> None:
 
 
 def _track(
-    model: Path, evaluation: Evaluation, settings: RunSettings, progress: Progress
+    model: Path,
+    evaluation: Evaluation,
+    training: Path,
+    place: Tracking | None,
+    progress: Progress,
 ) -> TrackedRun | None:
-    if settings.tracking is None:
+    if place is None:
         return None
     progress.say("tracking the run in MLflow")
-    where = settings.tracking
-    return track(model, evaluation, settings.training, folder=where.folder, uri=where.uri)
+    return track(model, place, evaluation, training)

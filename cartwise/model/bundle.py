@@ -97,6 +97,12 @@ class Bundle:
             digest.update(hashlib.sha256(self.files[name]).digest())
         return digest.hexdigest()[:12]
 
+    def parameters(self) -> dict[str, Any]:
+        """What the model was trained with, by ``group.name``, and what it was asked to learn."""
+        trained = {name: fact for name, fact in self.metrics.items() if "." in name}
+        asked = {"horizon_seconds": self.spec.horizon_seconds, "label_scope": self.spec.label_scope}
+        return trained | asked
+
     def require_fingerprint(self, fingerprint: str) -> None:
         """Raise FingerprintMismatch unless the model was trained with this specification."""
         if fingerprint != self.spec.fingerprint:

@@ -1,40 +1,29 @@
-"""Tracking: every run in MLflow with its parameters, metrics, plots, model and lineage.
+"""Tracking: every run in MLflow with its parameters, metrics, plots, model, data and lineage."""
 
-MLflow is imported here alone, and only when a run is tracked: that takes seconds.
-"""
-
-import hashlib
-import logging
-import os
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from importlib import import_module, metadata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import xgboost as xgb
 
-from cartwise.disk import writable
 from cartwise.errors import OutputError
 from cartwise.model import bundle as layout
 from cartwise.model.bundle import Bundle
 from cartwise.model.evaluation import Evaluation
-from cartwise.model.training import TrainingSettings
+from cartwise.model.examples import TrainingSet
+from cartwise.model.lineage import lineage, training_digest
+from cartwise.model.mlflow_store import TRACKING_URI, Tracking, experiment_id, opened
 
-EXPERIMENT: Final = "cartwise"
+EXTRA_FILES: Final = "extra_files"
+"""Where the bundle lies within a logged model."""
 
-_TRACKING_URI: Final = "MLFLOW_TRACKING_URI"
-
-# Each may be set otherwise in the environment, but for telemetry.
-_MANNERS: Final = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # The standard output belongs to the command line and its --json.
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
+_SENTENCE: Final = (
+    "the run could not be tracked in MLflow at '{{uri}}' ({{reason}}); the bundle '{model}' is "
+    f"whole: start the server and run it again, or unset {TRACKING_URI} to track locally"
+)
 
 
 @dataclass(frozen=True)
@@ -48,98 +37,66 @@ class TrackedRun:
 
 def track(
     model: Path,
-    evaluation: Evaluation,
-    settings: TrainingSettings,
-    *,
-    folder: Path,
-    uri: str | None = None,
+    place: Tracking,
+    evaluation: Evaluation | None = None,
+    training: Path | None = None,
 ) -> TrackedRun:
-    """Log an evaluated bundle as one run of the experiment ``cartwise``.
+    """Log a bundle as one run of the experiment ``cartwise``.
 
-    ``uri`` is a tracking server or store of MLflow's; None: a SQLite file and artifacts in
-    ``folder``. Raises OutputError where it cannot be reached or written: the bundle stays.
+    An ``evaluation`` adds its report and plots, the ``training`` set's folder its data and digest.
+    Raises OutputError where MLflow cannot be reached or written: the bundle stays.
     """
     bundle = Bundle.load(model)
-    tracking_uri = uri or _local(folder)
-    try:
-        with warnings.catch_warnings():
-            # MLflow's own, about what it and its libraries will change: nothing to do here.
-            warnings.simplefilter("ignore")
-            with _mlflow(tracking_uri) as mlflow:
-                experiment = _experiment(mlflow, None if uri else folder)
-                with mlflow.start_run(experiment_id=experiment, run_name=bundle.version) as run:
-                    _log(mlflow, bundle, evaluation, settings)
-                    logged = _log_model(bundle, model)
-    except Exception as error:  # whatever a store, a server or the network makes MLflow raise
-        reason = str(error).strip().partition("\n")[0]
-        raise OutputError(
-            f"the run could not be tracked in MLflow at '{tracking_uri}' ({reason}); the bundle "
-            f"'{model}' is whole: start the server, or unset {_TRACKING_URI} to track locally"
-        ) from error
-    return TrackedRun(tracking_uri, run.info.run_id, logged.model_uri)
+    with opened(place, OutputError, _SENTENCE.format(model=model)) as mlflow:
+        experiment = experiment_id(mlflow, place)
+        with mlflow.start_run(experiment_id=experiment, run_name=bundle.version) as run:
+            _log(mlflow, bundle, training)
+            if evaluation:
+                _log_evaluation(mlflow, evaluation)
+            logged = _log_model(bundle, model)
+    return TrackedRun(place.address, run.info.run_id, logged.model_uri)
 
 
-def _local(folder: Path) -> str:
-    with writable(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
+def _log(mlflow: Any, bundle: Bundle, training: Path | None) -> None:
+    mlflow.log_params(bundle.parameters())
+    mlflow.log_metrics(_numbers(bundle.metrics))
+    mlflow.set_tags(lineage(bundle, training))
+    if training:
+        for part, dataset in _datasets(mlflow, training).items():
+            mlflow.log_input(dataset, context=part)
 
 
-@contextmanager
-def _mlflow(tracking_uri: str) -> Iterator[Any]:
-    """MLflow, imported without telemetry or chatter and pointed at its store for a while."""
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    for name, value in _MANNERS.items():
-        os.environ.setdefault(name, value)
-    mlflow = import_module("mlflow")
-    for chatty in ("mlflow", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    given = os.environ.get(_TRACKING_URI)
-    mlflow.set_tracking_uri(tracking_uri)
-    try:
-        yield mlflow
-    finally:
-        # MLflow writes the variable too: what the caller has set is put back.
-        mlflow.set_tracking_uri(None)
-        if given is not None:
-            os.environ[_TRACKING_URI] = given
-
-
-def _experiment(mlflow: Any, folder: Path | None) -> str:
-    """The experiment's id; a local one keeps its artifacts in ``folder``, not where it runs."""
-    known = mlflow.get_experiment_by_name(EXPERIMENT)
-    if known is not None:
-        return str(known.experiment_id)
-    artifacts = None if folder is None else (folder.resolve() / "artifacts").as_uri()
-    return str(mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts))
-
-
-def _log(mlflow: Any, bundle: Bundle, evaluation: Evaluation, settings: TrainingSettings) -> None:
-    mlflow.log_params(_parameters(bundle, settings))
-    mlflow.log_metrics(_numbers(evaluation.metrics))
-    mlflow.set_tags(_lineage(bundle))
+def _log_evaluation(mlflow: Any, evaluation: Evaluation) -> None:
     mlflow.log_artifact(str(evaluation.report))
     for name, svg in evaluation.plots.items():
         mlflow.log_text(svg, f"plots/{name}.svg")
 
 
-def _parameters(bundle: Bundle, settings: TrainingSettings) -> dict[str, Any]:
-    groups = asdict(settings).items()
-    flat = {f"{group}.{name}": value for group, row in groups for name, value in row.items()}
-    horizon, scope = bundle.spec.horizon_seconds, bundle.spec.label_scope
-    return flat | {"horizon_seconds": horizon, "label_scope": scope}
-
-
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(fact) for name, fact in metrics.items() if isinstance(fact, int | float)}
-
-
-def _lineage(bundle: Bundle) -> dict[str, str]:
     return {
-        "code_version": code_version(),
-        "data_version": str(bundle.metrics["data_version"]),
-        "feature_fingerprint": bundle.spec.fingerprint,
-        "model_version": bundle.version,
+        name: float(fact)
+        for name, fact in metrics.items()
+        if isinstance(fact, int | float) and "." not in name
+    }
+
+
+def _datasets(mlflow: Any, training: Path) -> dict[str, Any]:
+    """Each part as MLflow describes data: name, digest and place, without the rows."""
+    meta = import_module("mlflow.data.meta_dataset")
+    digest = training_digest(training)
+    names = TrainingSet.open(training).manifest.feature_names
+    types = import_module("mlflow.types")
+    schema = types.Schema([types.ColSpec("float", name) for name in names])
+    return {
+        part: meta.MetaDataset(
+            mlflow.data.dataset_source_registry.resolve_dataset_source(
+                (training / part).resolve().as_uri()
+            ),
+            name=part,
+            digest=digest,
+            schema=schema,
+        )
+        for part in TrainingSet.open(training).manifest.parts
     }
 
 
@@ -151,6 +108,7 @@ def _log_model(bundle: Bundle, model: Path) -> Any:
         booster,
         name="model",
         signature=_signature(bundle),
+        input_example=_example(bundle),
         # Named, so that MLflow does not start a process to find out.
         pip_requirements=[f"xgboost-cpu=={xgb.__version__}"],
         extra_files=[str(model / name) for name in (*layout.FILES, layout.CHECKSUMS)],
@@ -163,10 +121,8 @@ def _signature(bundle: Bundle) -> Any:
     return models.ModelSignature(types.Schema(inputs), types.Schema([types.ColSpec("float")]))
 
 
-def code_version() -> str:
-    """The package's version and a hash of its source files: ``0.1.0+source.0123456789ab``."""
-    root = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256()
-    for file in sorted(root.rglob("*.py")):
-        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
-    return f"{metadata.version('cartwise')}+source.{digest.hexdigest()[:12]}"
+def _example(bundle: Bundle) -> Any:
+    """One cart about which little is known: no real cart leaves the training set."""
+    pandas = import_module("pandas")
+    names = list(bundle.spec.feature_names)
+    return pandas.DataFrame(np.zeros((1, len(names)), np.float32), columns=names)

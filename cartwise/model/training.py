@@ -1,7 +1,7 @@
 """Training: from a training set to a calibrated bundle. The test part is never opened."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,16 @@ class TrainingSettings:
     few_carts: Boosting = FEW_CARTS
     economics: Economics = field(default_factory=Economics)
 
+    def facts(self, *, small: bool) -> dict[str, Any]:
+        """What was set, by ``group.name``, of what a training set uses that is small or not."""
+        boosting = self.few_carts if small else self.boosting
+        groups = asdict(replace(self, boosting=boosting))
+        return {
+            f"{group}.{name}": value
+            for group in ("seeding", "boosting", "economics")
+            for name, value in groups[group].items()
+        }
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -73,7 +83,8 @@ def train(
     _require_both_classes(data.manifest)
     fit = _fit_few_carts if data.manifest.small else _fit
     fitted = fit(data, settings, progress)
-    metrics = {**_facts(data.manifest), **fitted.facts}
+    set_by = settings.facts(small=data.manifest.small)
+    metrics = {**_facts(data.manifest), **fitted.facts, **set_by}
     files = _files(data, settings, fitted, metrics)
     bundle.write_bundle(out, files)
     return TrainingResult(out, bundle.Bundle(files).version, metrics)

@@ -9,9 +9,11 @@ import xgboost as xgb
 
 from cartwise.errors import OutputError
 from cartwise.model.bundle import BOOSTER, Bundle
+from cartwise.model.lineage import code_version, training_digest
+from cartwise.model.mlflow_store import Tracking
 from cartwise.model.report.plots import PLOTS
-from cartwise.model.tracking import TrackedRun, code_version, track
-from tests.model.conftest import QUICK, Outcome
+from cartwise.model.tracking import TrackedRun, track
+from tests.model.conftest import Outcome
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and its libraries
 
@@ -28,7 +30,9 @@ def tracked(outcome: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Track
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("elsewhere"))
         patch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
-        run = track(outcome.model, outcome.evaluation, QUICK, folder=folder)
+        run = track(
+            outcome.model, Tracking(folder=folder), outcome.evaluation, outcome.world.training
+        )
         assert os.environ["MLFLOW_TRACKING_URI"] == "http://elsewhere"
         assert not list(Path.cwd().iterdir())
     return Tracked(folder, run)
@@ -52,6 +56,14 @@ def test_a_run_holds_parameters_metrics_and_lineage(tracked: Tracked, outcome: O
     assert run.data.tags["code_version"] == code_version()
     assert run.data.tags["model_version"] == bundle.version
     assert run.data.tags["feature_fingerprint"] == bundle.spec.fingerprint
+    assert run.data.tags["training_set"] == training_digest(outcome.world.training)
+
+
+def test_a_run_names_the_parts_that_it_was_made_of(tracked: Tracked, outcome: Outcome) -> None:
+    inputs = {one.dataset.name: one.dataset for one in stored_run(tracked).inputs.dataset_inputs}
+    assert set(inputs) == {"train", "validation", "calibration", "test"}
+    assert inputs["train"].digest == training_digest(outcome.world.training)
+    assert str(outcome.world.training / "train") in inputs["train"].source
 
 
 def test_report_and_plots_are_artifacts(tracked: Tracked) -> None:
@@ -94,7 +106,7 @@ def test_telemetry_is_off(tracked: Tracked) -> None:
 
 
 def test_a_second_run_joins_the_first(tracked: Tracked, outcome: Outcome) -> None:
-    second = track(outcome.model, outcome.evaluation, QUICK, folder=tracked.folder)
+    second = track(outcome.model, Tracking(folder=tracked.folder), outcome.evaluation)
     assert second.tracking_uri == tracked.run.tracking_uri
     assert second.run_id != tracked.run.run_id
 
@@ -106,7 +118,7 @@ def test_a_server_that_does_not_answer_is_named_and_the_bundle_stays(
     model = Path(shutil.copytree(outcome.model, tmp_path / "model"))
     uri = "http://127.0.0.1:9"
     with pytest.raises(OutputError, match=f"'{uri}'.*is whole.*MLFLOW_TRACKING_URI"):
-        track(model, outcome.evaluation, QUICK, folder=tmp_path / "mlflow", uri=uri)
+        track(model, Tracking(uri, tmp_path / "mlflow"), outcome.evaluation)
     assert Bundle.load(model).files[BOOSTER] == Bundle.load(outcome.model).files[BOOSTER]
     assert not (tmp_path / "mlflow").exists()
 
@@ -114,4 +126,4 @@ def test_a_server_that_does_not_answer_is_named_and_the_bundle_stays(
 def test_a_folder_that_cannot_be_written_is_named(outcome: Outcome, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file/mlflow"):
-        track(outcome.model, outcome.evaluation, QUICK, folder=tmp_path / "file" / "mlflow")
+        track(outcome.model, Tracking(folder=tmp_path / "file" / "mlflow"), outcome.evaluation)
