@@ -43,6 +43,10 @@ class BundleError(CartwiseError):
     """A model bundle is incomplete, altered or unreadable."""
 
 
+class RegistryError(CartwiseError):
+    """The model registry cannot be reached, or has not what was asked of it."""
+
+
 class MissingExtra(CartwiseError):
     """An optional part of Cartwise is not installed."""
 

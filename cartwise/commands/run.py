@@ -16,6 +16,7 @@ from cartwise.commands.data import (
 )
 from cartwise.commands.model import evaluation_settings, evaluation_summary, training_settings
 from cartwise.data.simulate import simulate as simulate_shop
+from cartwise.model.mlflow_store import Tracking
 from cartwise.options import (
     BoughtAnyway,
     Horizon,
@@ -34,7 +35,7 @@ from cartwise.options import (
     Track,
     Truth,
 )
-from cartwise.pipeline import MODEL, Run, RunSettings, Tracking
+from cartwise.pipeline import MODEL, Run, RunSettings
 from cartwise.pipeline import run as run_pipeline
 from cartwise.tables import present
 from cartwise.terminal import open_progress

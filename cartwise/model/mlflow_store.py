@@ -47,7 +47,7 @@ def opened(place: Tracking, refusal: type[CartwiseError], sentence: str) -> Iter
     """MLflow, pointed at ``place`` for a while.
 
     Whatever a store, a server or the network makes MLflow raise becomes a ``refusal`` that says
-    ``sentence``, with ``{uri}`` and ``{reason}`` filled in. Afterwards the environment is as before.
+    ``sentence``, with ``{uri}`` and ``{reason}`` filled in. The environment stays as it was.
     """
     if place.uri is None:
         with writable(place.folder):
