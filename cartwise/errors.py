@@ -47,6 +47,30 @@ class RegistryError(CartwiseError):
     """The model registry cannot be reached, or has not what was asked of it."""
 
 
+class StoreError(CartwiseError):
+    """The store of states did not do what it was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached, or refuses to work; asking again later may help."""
+
+
+class StoreTimeout(StoreUnavailable):
+    """The store did not answer in time."""
+
+
+class StoreIncomplete(StoreError):
+    """The store is being loaded, or a load of it was interrupted: its states are not whole."""
+
+
+class StaleOffset(StoreError):
+    """A merge expected another offset than the store has: nothing was changed."""
+
+
+class DamagedState(StoreError):
+    """A stored state is not what a state of its entity looks like."""
+
+
 class MissingExtra(CartwiseError):
     """An optional part of Cartwise is not installed."""
 

@@ -32,7 +32,8 @@ def _word(data, start, end):
 
 
 @compiled()
-def _murmur3(data, start, end):
+def murmur3(data, start, end):
+    """The two halves of the hash of ``data[start:end]``."""
     h1 = np.uint64(0)
     h2 = np.uint64(0)
     whole = end - (end - start) % 16
@@ -58,12 +59,17 @@ def _murmur3(data, start, end):
 def hash_all(data, offsets, out):
     """Hash each of the strings ``data[offsets[i]:offsets[i + 1]]`` into a row of ``out``."""
     for i in range(len(out)):
-        out[i, 0], out[i, 1] = _murmur3(data, offsets[i], offsets[i + 1])
+        out[i, 0], out[i, 1] = murmur3(data, offsets[i], offsets[i + 1])
+
+
+@compiled()
+def salted(high, low, salt):
+    """The two halves of a key made of a hash and an integer."""
+    return mix(high + salt * _C1), mix(low ^ (salt * _C2))
 
 
 @compiled()
 def mix_in(keys, salt, out):
     """Make a key of a hash and an integer, row by row."""
     for i in range(len(out)):
-        out[i, 0] = mix(keys[i, 0] + salt[i] * _C1)
-        out[i, 1] = mix(keys[i, 1] ^ (salt[i] * _C2))
+        out[i, 0], out[i, 1] = salted(keys[i, 0], keys[i, 1], salt[i])
