@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 UV_READY := .venv/.uv-$(UV_VERSION)
 SYNC := $(BIN)/uv sync --quiet --frozen --inexact --python $(BIN)/python
-SOURCES := cartwise tests $(wildcard benchmarks)
+SOURCES := cartwise tests deploy $(wildcard benchmarks)
 
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
@@ -16,10 +16,10 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-long
+.PHONY: help demo test lint bench bench-long services services-down
 
 help:  ## Print every target with what it does.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.ready  ## Simulate a shop, train a model on it and show the results.
 	$(BIN)/cartwise demo $(ARGS)
@@ -38,6 +38,12 @@ bench: .venv/.ready-bench  ## Measure against DuckDB, Polars and PySpark (the la
 
 bench-long: .venv/.ready-bench  ## Take 100 M events through ingest and features; 30 GB of disk.
 	$(BIN)/python -m benchmarks.long_log $(ARGS)
+
+services: .venv/.ready-dev  ## Start real servers natively; ARGS="redis kafka" chooses some of them.
+	@$(BIN)/python -m deploy.services up $(ARGS)
+
+services-down: .venv/.ready-dev  ## End the servers that "make services" started.
+	@$(BIN)/python -m deploy.services down
 
 $(UV_READY):
 	@found=; for python in $(CANDIDATES); do \
