@@ -5,13 +5,11 @@ from collections.abc import Iterator
 
 from cartwise.events import EVENT_TYPES
 from cartwise.features.catalogue import SPECIFICATION
+from cartwise.features.dictionary import entries
 from cartwise.features.spec import (
     LEAST_PRICE_WEIGHT,
     TIME_TO_LIVE_HALF_LIVES,
-    Derived,
     Entity,
-    LogRatio,
-    Rate,
     Specification,
 )
 
@@ -34,7 +32,7 @@ def _lines(specification: Specification) -> Iterator[str]:
     yield "(UTC, 0 to 24) and `weekday` (Monday is 0)."
     yield ""
     yield from _entities(specification)
-    yield from _derived(specification)
+    yield from _every_feature(specification)
 
 
 def _entities(specification: Specification) -> Iterator[str]:
@@ -67,31 +65,16 @@ def _entity(entity: Entity) -> str:
     )
 
 
-def _derived(specification: Specification) -> Iterator[str]:
-    yield "## What is derived from it"
+def _every_feature(specification: Specification) -> Iterator[str]:
+    yield "## Every feature"
     yield ""
-    yield "| feature | formula |"
-    yield "|---|---|"
-    for derived in specification.derived:
-        yield f"| `{derived.name}` | {_formula(derived)} |"
-
-
-def _formula(derived: Derived) -> str:
-    match derived:
-        case Rate(_, hits, trials, prior, strength):
-            return f"({hits} + {strength:g} · {prior}) / ({trials} + {strength:g})"
-        case LogRatio(_, over, under, floor):
-            added = f" + {floor:g}" if floor else ""
-            return f"log(({over}{added}) / ({under}{added}))"
-        case _:
-            return " ".join(_term(factor, name) for name, factor in derived.terms).removeprefix(
-                "+ "
-            )
-
-
-def _term(factor: float, name: str) -> str:
-    sign, size = "-" if factor < 0 else "+", abs(factor)
-    return f"{sign} {name}" if size == 1 else f"{sign} {size:g} · {name}"
+    yield "| feature | meaning | entity | half-life | where nothing is known | owner |"
+    yield "|---|---|---|---|---|---|"
+    for entry in entries(specification):
+        unused = " (only to derive others from)" if entry.name in specification.unused else ""
+        meaning = f"{entry.meaning}{unused}"
+        cells = (meaning, entry.entity, entry.half_life, entry.default, entry.owner)
+        yield f"| `{entry.name}` | {' | '.join(cell or '-' for cell in cells)} |"
 
 
 if __name__ == "__main__":

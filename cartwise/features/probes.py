@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cartwise.features.keys import KeyColumns
-from cartwise.features.layout import StateLayout, plan_of
+from cartwise.features.keys import KeyColumn, KeyColumns
+from cartwise.features.layout import plan_of
 from cartwise.features.probe import apply_and_probe
 from cartwise.features.replay import THREADS, Rows, log_prices_of, times_of
 from cartwise.features.spec import Entity, Specification
@@ -53,22 +53,24 @@ class ProbeWalk:
 
     Args:
         specification: what the features are.
-        entities: those to read.
-        keys: shape (probes, key columns): who is read, with the log's column names and types. A
-            probe without a value in one of an entity's key columns reads nothing: NaN.
+        questions: entities, and for each who is read: shape (probes, key columns), with the log's
+            column names and types. A probe without a value in a key column reads nothing: NaN.
         times: when each probe reads, in seconds since the Unix epoch.
     """
 
     def __init__(
-        self, specification: Specification, entities: Sequence[Entity], keys: pl.DataFrame,
+        self,
+        specification: Specification,
+        questions: Sequence[tuple[Entity, pl.DataFrame]],
         times: Rows,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._plan = plan_of(specification)
         self._times = times
-        self._names = sorted({name for entity in entities for name in entity.key})
-        layouts = dict(zip(specification.entities, self._plan.entities, strict=True))
-        columns = KeyColumns.of(keys, self._names)
-        self._probed = [self._ask(entity, layouts[entity], columns) for entity in entities]
+        self._names = sorted({name for entity, _ in questions for name in entity.key})
+        self._layouts = dict(zip(specification.entities, self._plan.entities, strict=True))
+        self._probed = [self._ask(entity, keys) for entity, keys in questions]
+        # Pairs are the most of the work: begun first, they keep no thread waiting at the end.
+        self._by_effort = sorted(self._probed, key=lambda one: -len(one.entity.key))
         self._pool = ThreadPoolExecutor(THREADS)
 
     def advance(self, events: pl.DataFrame, probes: Rows, positions: Rows) -> None:
@@ -78,19 +80,19 @@ class ProbeWalk:
         """
         batch = self._weigh(events)
         tasks = [
-            partial(self._walk, probed, batch, probes, positions)
-            # Pairs are the most of the work: begun first, they keep no thread waiting at the end.
-            for probed in sorted(self._probed, key=lambda one: -len(one.entity.key))
+            partial(self._walk, probed, batch, probes, positions) for probed in self._by_effort
         ]
         for done in [self._pool.submit(task) for task in tasks]:
             done.result()
 
-    def readings(self) -> dict[str, Readings]:
-        """What the probes have read, by entity."""
-        return {probed.entity.name: probed.out for probed in self._probed}
+    def readings(self) -> list[Readings]:
+        """What the probes have read, by question."""
+        return [probed.out for probed in self._probed]
 
-    def _ask(self, entity: Entity, layout: StateLayout, columns: KeyColumns) -> Probed:
+    def _ask(self, entity: Entity, keys: pl.DataFrame) -> Probed:
+        layout = self._layouts[entity]
         table = StateTable(layout, self._plan.clock)
+        columns = KeyColumns(len(self._times), {n: KeyColumn.of(keys[n]) for n in entity.key})
         rows = table.locate(*columns.keys(entity), 0)
         width = layout.readings + 2 * len(entity.prices)
         return Probed(entity, table, rows, np.full((len(rows), width), np.nan))

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from typing import Any, Final, Literal
 
 from cartwise.events import EVENT_TYPES, SECONDS_PER_DAY, SECONDS_PER_HOUR
 
@@ -24,6 +25,9 @@ training sets and bundles of before are refused."""
 
 LEAST_PRICE_WEIGHT = 1e-6
 """A mean price whose events weigh less together reads as missing: they are about to expire."""
+
+OWNER: Final = "data-science"
+"""The team that answers for a feature where nobody else is named."""
 
 FACTS = ("log_price", "hour", "weekday")
 """What the cart event itself tells: natural logarithm of the price, UTC hour [0, 24) and weekday
@@ -49,6 +53,17 @@ class Price:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """One number that can be read from a state: a decayed count of events of a type, the seconds
+    since the latest of them, or the decayed mean of the logarithm of their prices."""
+
+    name: str
+    what: Literal["count", "age", "price"]
+    event: str
+    half_life: str = ""
+
+
+@dataclass(frozen=True)
 class Entity:
     """Something that state is kept for.
 
@@ -62,6 +77,7 @@ class Entity:
     half_lives: tuple[str, ...]
     prices: tuple[Price, ...] = ()
     meaning: str = ""
+    owner: str = OWNER
 
     @property
     def time_to_live_seconds(self) -> int:
@@ -76,13 +92,19 @@ class Entity:
         """Name of a counter."""
         return f"{self.name}_{event}_{half_life}"
 
+    def read(self) -> Iterator[Reading]:
+        """All that can be read from a state, in the order of its layout."""
+        for event in EVENT_TYPES:
+            for half_life in self.half_lives:
+                yield Reading(self.counter(event, half_life), "count", event, half_life)
+            yield Reading(f"{self.name}_{event}_seconds_ago", "age", event)
+            for price in self.prices_of(event):
+                name = f"{self.name}_{event}_log_price_{price.half_life}"
+                yield Reading(name, "price", event, price.half_life)
+
     def readings(self) -> Iterator[str]:
         """Names of all that can be read from a state, in the order of its layout."""
-        for event in EVENT_TYPES:
-            yield from (self.counter(event, half_life) for half_life in self.half_lives)
-            yield f"{self.name}_{event}_seconds_ago"
-            for price in self.prices_of(event):
-                yield f"{self.name}_{event}_log_price_{price.half_life}"
+        return (reading.name for reading in self.read())
 
 
 @dataclass(frozen=True)
@@ -159,7 +181,7 @@ class Specification:
     def fingerprint(self) -> str:
         """Hash of all that decides a state's layout or a vector's meaning: 16 hex digits."""
         facts = asdict(self) | {
-            "entities": [asdict(replace(entity, meaning="")) for entity in self.entities],
+            "entities": [_deciding(entity) for entity in self.entities],
             "formulas": FORMULAS,
             "time_to_live": TIME_TO_LIVE_HALF_LIVES,
             "unused": sorted(self.unused),
@@ -173,6 +195,13 @@ class Specification:
     def entity(self, name: str) -> Entity:
         """The entity of this name."""
         return next(entity for entity in self.entities if entity.name == name)
+
+
+def _deciding(entity: Entity) -> dict[str, Any]:
+    """What of an entity decides its states: not what is said of it, nor by whom."""
+    facts = asdict(replace(entity, meaning=""))
+    del facts["owner"]
+    return facts
 
 
 def _refuse_twice(names: Iterable[str]) -> None:

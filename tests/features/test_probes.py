@@ -20,10 +20,11 @@ PLAN = plan_of(SPECIFICATION)
 
 def probed(events: pl.DataFrame, keys: pl.DataFrame, times: list[int], positions: list[int]
 ) -> dict[str, Readings]:  # fmt: skip
-    walk = ProbeWalk(SPECIFICATION, ENTITIES, keys, np.array(times, dtype=np.int64))
+    questions = [(entity, keys) for entity in ENTITIES]
+    walk = ProbeWalk(SPECIFICATION, questions, np.array(times, dtype=np.int64))
     order = np.argsort(positions, kind="stable")
     walk.advance(events, order, np.array(positions, dtype=np.int64)[order])
-    return walk.readings()
+    return {e.name: out for e, out in zip(ENTITIES, walk.readings(), strict=True)}
 
 
 @settings(max_examples=30, deadline=None)

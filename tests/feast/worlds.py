@@ -1,0 +1,69 @@
+"""Tiny feature stores: a lake of some events, and Feast's repository beside it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+from feast import FeatureStore, RepoConfig
+
+from cartwise.data.lake import day_path, write_events
+from cartwise.events import COLUMNS
+from cartwise.feast.views import entities, feature_service, feature_views
+from cartwise.features.catalogue import SPECIFICATION
+from cartwise.features.spec import Entity, Specification
+
+SERVICE = "cart_conversion_v1"
+
+
+def short_specification() -> Specification:
+    """One that is not Cartwise's own."""
+    return Specification((Entity("user", ("user_id",), ("7d",)),), ())
+
+
+def write_lake(lake: Path, events: pl.DataFrame) -> Path:
+    """Write events, in log order, as a lake."""
+    dated = events.with_columns(day=pl.col("event_time").dt.date())
+    for (day,), of_day in dated.group_by("day", maintain_order=True):
+        write_events(day_path(lake, day), iter([of_day.select(COLUMNS)]))
+    return lake
+
+
+def repo_config(folder: Path, lake: Path, online: dict[str, object] | None = None) -> RepoConfig:
+    config = RepoConfig(
+        project="cartwise",
+        provider="local",
+        registry=str(folder / "registry.db"),
+        offline_store={"type": "cartwise.feast.OfflineStore", "lake": str(lake)},
+        online_store=online or {"type": "sqlite", "path": str(folder / "online.db")},
+        entity_key_serialization_version=3,
+        coerce_tz_aware=False,
+    )
+    config.repo_path = folder
+    return config
+
+
+def feature_store(
+    folder: Path,
+    lake: Path,
+    online: dict[str, object] | None = None,
+    specification: Specification = SPECIFICATION,
+) -> FeatureStore:
+    """A feature store to which everything was applied."""
+    folder.mkdir(parents=True, exist_ok=True)
+    store = FeatureStore(config=repo_config(folder, lake, online))
+    store.apply(
+        [
+            *entities(specification),
+            *feature_views(specification),
+            feature_service(specification),
+        ]
+    )
+    return store
+
+
+def rows_at(events: pl.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+    """Entity rows that stand at events of a log of which every day is a file."""
+    place = pl.int_range(pl.len()).over(pl.col("event_time").dt.date())
+    chosen = events.with_columns(event_row=place)[rows]
+    return chosen.rename({"event_time": "event_timestamp"}).drop("event_type").to_pandas()
