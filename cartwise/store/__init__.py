@@ -1,0 +1,15 @@
+"""Where states live: one protocol over memory, SQLite and Redis."""
+
+from cartwise.store.opening import open_async_store, open_store
+from cartwise.store.protocol import Advance, AsyncStore, Merge, Position, Resumption, Store
+
+__all__ = [
+    "Advance",
+    "AsyncStore",
+    "Merge",
+    "Position",
+    "Resumption",
+    "Store",
+    "open_async_store",
+    "open_store",
+]
