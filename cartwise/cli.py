@@ -14,6 +14,7 @@ from cartwise.settings import file_settings, settings_file
 
 FIRST_STEPS: Final = "First steps"
 STEP_BY_STEP: Final = "Step by step"
+LIVE: Final = "Live"
 
 
 class Command(NamedTuple):
@@ -41,6 +42,7 @@ COMMANDS: Final = (
     Command("train", "model", STEP_BY_STEP, "Train and calibrate a model."),
     Command("evaluate", "model", STEP_BY_STEP, "Measure a model on the test part."),
     Command("score", "model", STEP_BY_STEP, "Score every cart of a lake."),
+    Command("replay", "replay", LIVE, "Play a log into the topic of events."),
 )
 
 

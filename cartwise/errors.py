@@ -27,6 +27,10 @@ class FingerprintMismatch(CartwiseError):
     """Two things were made with different feature specifications."""
 
 
+class StreamError(CartwiseError):
+    """Kafka is away, lacks a topic, or refuses."""
+
+
 class RefusedMessage(CartwiseError):
     """A message is not what its topic holds.
 

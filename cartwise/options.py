@@ -120,3 +120,23 @@ Track = Annotated[
         help="Track the run in MLflow: MLFLOW_TRACKING_URI, or ./mlruns/mlflow.db.",
     ),
 ]
+KafkaBootstrap = Annotated[
+    str,
+    _option(
+        "--kafka-bootstrap",
+        variable="KAFKA_BOOTSTRAP",
+        metavar="HOST:PORT[,...]",
+        help="Brokers of Kafka to ask first.",
+    ),
+]
+TopicPrefix = Annotated[
+    str,
+    _option(
+        "--topic-prefix",
+        variable="TOPIC_PREFIX",
+        metavar="NAME",
+        help="Topics are NAME.events, NAME.scores and NAME.dead-letters.",
+    ),
+]
+DEFAULT_BOOTSTRAP = "127.0.0.1:9092"
+DEFAULT_TOPIC_PREFIX = "cartwise"

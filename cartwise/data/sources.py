@@ -58,21 +58,22 @@ class Piece:
 
 
 def find_sources(
-    paths: Sequence[Path], lake: Path, skip: Sequence[Path] = ()
+    paths: Sequence[Path], lake: Path | None, skip: Sequence[Path] = ()
 ) -> tuple[Source, ...]:
     """Look into files, and into the files in folders, in the order given.
 
     A folder stands for the event files below it, sorted by path, but for those of the lake that
-    is to be written, and of folders to skip. A file that is met twice is read once.
+    is to be written, if any, and of folders to skip. A file that is met twice is read once.
 
     Raises:
         InputError: a path is missing, holds no event files or lies in the lake, or a file is not
             one of events.
     """
     for path in paths:
-        if _is_within(path, lake):
+        if lake is not None and _is_within(path, lake):
             raise InputError(f"{path} lies in {lake}, which is written to: choose another folder")
-    files = [file for path in paths for file in _files(path, (lake, *skip))]
+    without = [*skip, *([lake] if lake is not None else [])]
+    files = [file for path in paths for file in _files(path, without)]
     if not files:
         raise InputError("no source was given: name at least one event file or folder")
     return tuple(inspect(file) for file in {file.resolve(): file for file in files}.values())
