@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
 
@@ -37,6 +37,8 @@ Time = Annotated[
 ]
 
 _LATEST: Final = int(datetime(2262, 1, 1, tzinfo=UTC).timestamp())
+_FIRST_SECOND: Final = round(datetime.min.replace(tzinfo=UTC).timestamp())
+_LAST_SECOND: Final = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 _LONGEST_TIME: Final = 40
 _TIME: Final = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})[T ](\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.\d+)?"
@@ -216,7 +218,7 @@ def dead_letter(rules: tuple[str, ...], origin: Origin, message: bytes) -> DeadL
 @lru_cache(maxsize=2**16)
 def format_time(seconds: int) -> str:
     """Seconds since the Unix epoch as ISO 8601 in UTC: ``1970-01-01T00:00:00Z``."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def parse_time(text: str) -> int | None:
@@ -234,8 +236,10 @@ def _parse_time(text: str) -> int | None:
         moment = datetime(*map(int, fields), tzinfo=UTC)  # type: ignore[misc, arg-type]
     except ValueError:
         return None
-    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
-    return round((moment - (-offset if sign == "-" else offset)).timestamp())
+    offset = 3600 * int(hours or 0) + 60 * int(minutes or 0)
+    seconds = round(moment.timestamp()) - (-offset if sign == "-" else offset)
+    # An offset may lead out of the years that the calendar has.
+    return min(max(seconds, _FIRST_SECOND), _LAST_SECOND)
 
 
 def _read_leniently(message: bytes) -> Event:

@@ -28,16 +28,36 @@ class Contributions:
         return [int(place) for place in order if self.importance[place] > 0]
 
 
+class Explainer:
+    """A bundle's ``model.ubj``, ready to explain; not for two threads at the same time."""
+
+    def __init__(self, model: bytes, names: tuple[str, ...], threads: int) -> None:
+        self._names = names
+        self._threads = threads
+        self._booster = xgb.Booster(model_file=bytearray(model))
+        self._booster.set_param({"nthread": threads})
+
+    def contributions(self, vectors: NDArray[np.float32]) -> Contributions:
+        """Exact tree contributions (Lundberg et al. 2020) of vectors (n, features).
+
+        A row's contributions and the booster's bias add up to its margin.
+        """
+        values = self._booster.predict(self._matrix(vectors), pred_contribs=True)[:, :-1]
+        return Contributions(self._names, np.asarray(values, dtype=np.float64), vectors)
+
+    def margin(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Log-odds (n,) before calibration."""
+        margins: NDArray[np.float32] = self._booster.predict(
+            self._matrix(vectors), output_margin=True
+        )
+        return margins
+
+    def _matrix(self, vectors: NDArray[np.float32]) -> xgb.DMatrix:
+        return xgb.DMatrix(vectors, feature_names=list(self._names), nthread=self._threads)
+
+
 def explain(
     model: bytes, names: tuple[str, ...], vectors: NDArray[np.float32], threads: int
 ) -> Contributions:
-    """Exact tree contributions (Lundberg et al. 2020) of vectors (n, features).
-
-    ``model`` is a bundle's ``model.ubj``; a row's contributions and the booster's bias add up to
-    its margin.
-    """
-    booster = xgb.Booster(model_file=bytearray(model))
-    booster.set_param({"nthread": threads})
-    matrix = xgb.DMatrix(vectors, feature_names=list(names), nthread=threads)
-    values = booster.predict(matrix, pred_contribs=True)[:, :-1]
-    return Contributions(names, np.asarray(values, dtype=np.float64), vectors)
+    """Exact tree contributions of vectors (n, features) to a bundle's ``model.ubj``."""
+    return Explainer(model, names, threads).contributions(vectors)

@@ -52,6 +52,11 @@ class Economics:
         """Money that a nudge is expected to earn, cost deducted: (n,)."""
         return probability * self.extra_margin(price) - self.nudge_cost
 
+    def value_of(self, probability: float, price: float) -> float:
+        """:meth:`expected_value` of one cart, to the same bits."""
+        extra = (1.0 - self.bought_anyway_share) * self.margin_share * price
+        return probability * extra - self.nudge_cost
+
     def threshold(self, price: float) -> float:
         """The probability above which a nudge pays at this price; 1 where it never does."""
         extra = float(self.extra_margin(np.array([price]))[0])

@@ -1,0 +1,242 @@
+"""What a feature says of a cart, in words: made from the specification, as everything is.
+
+"bought 3 of the last 4 carted by this user", not ``user_purchase_per_cart_28d = 0.71``.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Final
+
+from cartwise.events import EVENT_TYPES
+from cartwise.features.spec import (
+    Derived,
+    Entity,
+    LogRatio,
+    Rate,
+    Specification,
+    Sum,
+    seconds_of,
+)
+
+Values = Mapping[str, float]
+Phrase = Callable[[Values], str]
+
+_DONE: Final = {
+    "view": "viewed",
+    "cart": "carted",
+    "remove_from_cart": "removed from carts",
+    "purchase": "bought",
+}
+_NOUNS: Final = {
+    "view": "views",
+    "cart": "carts",
+    "remove_from_cart": "removals",
+    "purchase": "purchases",
+}
+_WHOSE: Final = {
+    "product_id": "of this product",
+    "category_id": "in this category",
+    "category_code": "in this kind of category",
+    "brand": "of this brand",
+    "user_id": "by this user",
+    "user_session": "in this visit",
+}
+_WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+class Phrases:
+    """The phrase of every value of a specification."""
+
+    def __init__(self, specification: Specification) -> None:
+        self._phrases = dict(_FACTS)
+        self._counters: dict[str, tuple[Entity, str, str]] = {}
+        for entity in specification.entities:
+            self._add_readings(entity)
+        self._derived = {derived.name: derived for derived in specification.derived}
+        for derived in specification.derived:
+            self._phrases[derived.name] = self._of(derived)
+
+    def say(self, name: str, values: Values) -> str:
+        """The phrase of the value ``name``; ``values`` may hold others that it speaks of."""
+        return self._phrases[name](values)
+
+    def _add_readings(self, entity: Entity) -> None:
+        for event in EVENT_TYPES:
+            for half_life in entity.half_lives:
+                name = entity.counter(event, half_life)
+                self._counters[name] = (entity, event, half_life)
+                self._phrases[name] = _counter(name, entity, event, half_life)
+            ago = f"{entity.name}_{event}_seconds_ago"
+            self._phrases[ago] = _recency(ago, entity, event)
+            for price in entity.prices_of(event):
+                mean = f"{entity.name}_{event}_log_price_{price.half_life}"
+                self._phrases[mean] = _mean_price(mean, entity, event)
+
+    def _of(self, derived: Derived) -> Phrase:
+        match derived:
+            case Rate():
+                return self._rate(derived)
+            case LogRatio():
+                return self._ratio(derived)
+            case Sum(_, (("log_price", 1.0), (mean, -1.0))):
+                return _price_gap(derived.name, self._phrases[mean])
+            case Sum(_, terms) if all(name in self._derived for name, _ in terms):
+                return _share(derived.name)
+        return _plain(derived.name)
+
+    def _rate(self, rate: Rate) -> Phrase:
+        if rate.hits not in self._counters or rate.trials not in self._counters:
+            return _share(rate.name)
+        entity, hit, half_life = self._counters[rate.hits]
+        whole, trial, _ = self._counters[rate.trials]
+        if hit == trial:
+            return _part(rate, entity, whole, hit)
+        return _conversion(rate, entity, hit, trial, half_life)
+
+    def _ratio(self, ratio: LogRatio) -> Phrase:
+        if ratio.over not in self._counters or ratio.under not in self._counters:
+            return _plain(ratio.name)
+        entity, event, over = self._counters[ratio.over]
+        under = self._counters[ratio.under][2]
+        what = f"{_NOUNS[event]} {_whose(entity)}"
+
+        def say(values: Values) -> str:
+            value = values[ratio.name]
+            if math.isnan(value):
+                return f"no {what} yet"
+            share = _percent(math.exp(value))
+            return f"{what} with {_span(over)} are {share} of those with {_span(under)}"
+
+        return say
+
+
+def _counter(name: str, entity: Entity, event: str, half_life: str) -> Phrase:
+    what = f"{_NOUNS[event]} {_whose(entity)}"
+
+    def say(values: Values) -> str:
+        return f"{_count(values[name])} {what}, fading with {_span(half_life)}"
+
+    return say
+
+
+def _recency(name: str, entity: Entity, event: str) -> Phrase:
+    what = f"{_NOUNS[event]} {_whose(entity)}"
+
+    def say(values: Values) -> str:
+        value = values[name]
+        return f"no {what} yet" if math.isnan(value) else f"latest of the {what}: {_ago(value)}"
+
+    return say
+
+
+def _mean_price(name: str, entity: Entity, event: str) -> Phrase:
+    what = f"{_NOUNS[event]} {_whose(entity)}"
+
+    def say(values: Values) -> str:
+        value = values.get(name, math.nan)
+        usual = "an unknown price" if math.isnan(value) else f"{math.exp(value):.2f}"
+        return f"usual price of {what}: {usual}"
+
+    return say
+
+
+def _conversion(rate: Rate, entity: Entity, hit: str, trial: str, half_life: str) -> Phrase:
+    whose, span = _whose(entity), _span(half_life)
+
+    def say(values: Values) -> str:
+        share = _percent(values[rate.name])
+        hits, trials = (_zero(values.get(name)) for name in (rate.hits, rate.trials))
+        if round(trials) < 1:
+            return f"hardly anything {_DONE[trial]} {whose} of late: {share} to be expected"
+        told = f"{_DONE[hit]} {_count(hits)} of the last {_count(trials)} {_DONE[trial]} {whose}"
+        return f"{told}, fading with {span}: {share} to be expected"
+
+    return say
+
+
+def _part(rate: Rate, entity: Entity, whole: Entity, event: str) -> Phrase:
+    def say(values: Values) -> str:
+        of_all = f"{_NOUNS[event]} {_whose(whole)}"
+        return f"{_percent(values[rate.name])} of the {of_all} are {_whose(entity)}"
+
+    return say
+
+
+def _price_gap(name: str, usual: Phrase) -> Phrase:
+    def say(values: Values) -> str:
+        gap = values[name]
+        if math.isnan(gap):
+            return f"the price cannot be compared; {usual({})}"
+        side = "above" if gap >= 0 else "below"
+        told = usual(values).partition(": ")[0]
+        return f"the price is {_percent(abs(math.expm1(gap)))} {side} the {told}"
+
+    return say
+
+
+def _share(name: str) -> Phrase:
+    return lambda values: f"{_words(name)}: {_percent(values[name])}"
+
+
+def _plain(name: str) -> Phrase:
+    return lambda values: f"{_words(name)}: {_count(values[name])}"
+
+
+def _log_price(values: Values) -> str:
+    value = values["log_price"]
+    return "the price is unknown" if math.isnan(value) else f"the price is {math.exp(value):.2f}"
+
+
+def _hour(values: Values) -> str:
+    hour, minute = divmod(round(values["hour"] * 60) % 1440, 60)
+    return f"it is {hour}:{minute:02} (UTC)"
+
+
+def _weekday(values: Values) -> str:
+    return f"it is a {_WEEKDAYS[int(values['weekday'])]}"
+
+
+_FACTS: Final[dict[str, Phrase]] = {"log_price": _log_price, "hour": _hour, "weekday": _weekday}
+
+
+def _whose(entity: Entity) -> str:
+    """Which events are of an entity: "of this product by this user"."""
+    if not entity.key:
+        return f"in {entity.meaning or entity.name}"
+    known = [column for column in _WHOSE if column in entity.key]
+    return " ".join(_WHOSE[column] for column in known) or f"of the same {entity.name}"
+
+
+def _span(half_life: str) -> str:
+    return f"half-life {_duration(seconds_of(half_life))}"
+
+
+def _ago(seconds: float) -> str:
+    return "just now" if seconds < 1 else f"{_duration(seconds)} ago"
+
+
+def _duration(seconds: float) -> str:
+    whole = timedelta(seconds=round(seconds))
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        if count := round(whole.total_seconds() / length) if whole.total_seconds() >= length else 0:
+            return f"{count} {unit}" + "s" * (count != 1)
+    return "0 seconds"
+
+
+def _count(value: float) -> str:
+    if math.isnan(value):
+        return "unknown"
+    return f"{value:.0f}" if abs(value - round(value)) < 0.05 or value >= 10 else f"{value:.1f}"
+
+
+def _percent(value: float) -> str:
+    return "unknown" if math.isnan(value) else f"{100 * value:.0f} %"
+
+
+def _zero(value: float | None) -> float:
+    return 0.0 if value is None or math.isnan(value) else value
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,158 @@
+"""The gate before every route: who asks, how often, and how large a body may be.
+
+It stands before routing and parsing, so nothing is done for a stranger, and a route that nobody
+thought about is closed: without an entry among the open paths, a path needs a key.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as Connection
+
+from cartwise.serving.keys import Key, Keyring, Scope
+from cartwise.serving.problems import Refusal, later, problem_of
+from cartwise.serving.rates import Buckets, Rate
+
+SCHEME: Final = "Bearer"
+OPEN: Final = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs"})
+"""Paths that need no key."""
+
+
+DEFAULT_RATE: Final = Rate(per_second=2000.0, burst=4000)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one server takes on. ``requests`` may be in work at a time, others are refused."""
+
+    body_bytes: int = 1_000_000
+    body_seconds: float = 10.0
+    requests: int = 512
+    rate: Rate = DEFAULT_RATE
+
+
+class Guard:
+    """An ASGI application that lets through to ``app`` what may pass.
+
+    ``scopes`` tells the scope that each path needs; ``keyring`` gives the keys of the moment, or
+    None where everybody may ask everything.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        scopes: Mapping[str, Scope],
+        keyring: Callable[[], Keyring | None],
+        limits: Limits,
+        clock: Callable[[], float],
+    ) -> None:
+        self._app = app
+        self._scopes = scopes
+        self._keyring = keyring
+        self._limits = limits
+        self._buckets = Buckets(limits.rate, clock)
+        self._in_work = 0
+
+    async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
+        """Answer or pass on one request; other kinds of connections pass."""
+        if connection["type"] != "http" or connection["path"] in OPEN:
+            await self._app(connection, receive, send)
+            return
+        try:
+            self._admit(connection)
+            self._in_work += 1
+            try:
+                body = await self._body(connection, receive)
+                await self._app(connection, _replay(body, receive), send)
+            finally:
+                self._in_work -= 1
+        except Refusal as refusal:
+            await problem_of(refusal)(connection, receive, send)
+
+    def _admit(self, connection: Connection) -> None:
+        """Raise Refusal unless this client may ask this, now."""
+        keyring = self._keyring()
+        if keyring is not None:
+            key = _identify(Request(connection), keyring)
+            self._require_scope(key, connection["path"])
+            if wait := self._buckets.wait_seconds(key.id):
+                raise later(HTTPStatus.TOO_MANY_REQUESTS, "this key asks too often", wait)
+        if self._in_work >= self._limits.requests:
+            raise later(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests are in work", 1)
+
+    def _require_scope(self, key: Key, path: str) -> None:
+        scope = self._scopes.get(path)
+        if scope is not None and scope not in key.scopes:
+            raise Refusal(HTTPStatus.FORBIDDEN, f"this key lacks the scope '{scope}'")
+
+    async def _body(self, connection: Connection, receive: Receive) -> bytes:
+        """The whole body; raises Refusal where it is too large or too slow."""
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                return await self._read(connection, receive)
+        except TimeoutError:
+            detail = "the body did not arrive in time"
+            raise Refusal(HTTPStatus.REQUEST_TIMEOUT, detail, _CLOSE) from None
+
+    async def _read(self, connection: Connection, receive: Receive) -> bytes:
+        self._require_size(_announced_bytes(connection))
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            self._require_size(len(body))
+            more = message.get("more_body", False)
+        _require_utf8(body)
+        return body
+
+    def _require_size(self, size_bytes: int) -> None:
+        limit = self._limits.body_bytes
+        if size_bytes > limit:
+            detail = f"a body may have at most {limit} bytes"
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, _CLOSE)
+
+
+_CLOSE: Final = {"Connection": "close"}
+"""What is left of such a body will not be read, so the connection cannot be used again."""
+
+
+def _identify(request: Request, keyring: Keyring) -> Key:
+    scheme, _, presented = request.headers.get("authorization", "").partition(" ")
+    key = keyring.find(presented.strip()) if scheme.lower() == SCHEME.lower() else None
+    if key is None:
+        detail = f"send a valid key: 'Authorization: {SCHEME} cw_…'"
+        raise Refusal(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": SCHEME})
+    return key
+
+
+def _require_utf8(body: bytes) -> None:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        detail = f"the body is not UTF-8: byte {error.start} is 0x{body[error.start]:02x}"
+        raise Refusal(HTTPStatus.BAD_REQUEST, detail) from None
+
+
+def _announced_bytes(connection: Connection) -> int:
+    announced = dict(connection["headers"]).get(b"content-length", b"0")
+    return int(announced) if announced.isdigit() else 0
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """The body in one piece, and after it whatever else the client does."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

@@ -1,0 +1,64 @@
+"""Reading states: in one round trip, in time, and not at all from a store that is away."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from cartwise.errors import CartwiseError
+from cartwise.serving.breaker import Breaker
+from cartwise.serving.metrics import Metrics
+
+States = list[bytes | None]
+
+TIMEOUT_SECONDS: Final = 0.25
+
+
+class Reads(Protocol):
+    """What is needed of a store."""
+
+    async def read(self, keys: Sequence[bytes]) -> States:
+        """The packed state of each key, None where there is none."""
+        ...
+
+
+class StoreReader:
+    """A store behind a time-out and a circuit breaker."""
+
+    def __init__(
+        self,
+        store: Reads,
+        breaker: Breaker,
+        metrics: Metrics,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._store = store
+        self._breaker = breaker
+        self._metrics = metrics
+        self._timeout_seconds = timeout_seconds
+        self.trouble: str | None = None
+
+    async def read(self, keys: Sequence[bytes]) -> States | None:
+        """The state of each key; None where the store is away."""
+        if not self._breaker.may_try():
+            return None
+        start = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                states = await self._store.read(keys)
+        except (CartwiseError, TimeoutError) as error:
+            self._failed(str(error) or f"no answer within {self._timeout_seconds} s")
+            return None
+        self._metrics.store_seconds.observe(time.perf_counter() - start)
+        self._breaker.succeeded()
+        self.trouble = None
+        return states
+
+    async def probe(self) -> None:
+        """Find out whether the store is there, also when nobody asks for scores."""
+        await self.read([])
+
+    def _failed(self, why: str) -> None:
+        self._breaker.failed()
+        self._metrics.store_failures.inc()
+        self.trouble = why

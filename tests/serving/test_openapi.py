@@ -1,0 +1,29 @@
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.serving.running import running
+from tests.serving.worlds import history, make_world
+
+
+def test_schemathesis_finds_nothing(model: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    report.write_text("<!doctype html><title>Report</title>")
+    world = make_world(model, report=report)
+    world.states.apply(history())
+    with running(world.app) as address:
+        found = subprocess.run(
+            [
+                *(Path(sys.executable).with_name("schemathesis"), "run", "--no-color"),
+                *("--header", f"Authorization: {world.headers()['Authorization']}"),
+                *("--checks", "all", "--seed", "1", "--max-examples", "15"),
+                f"{address}/openapi.json",
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert found.returncode == 0, found.stdout
+    assert "11 selected / 11 total" in found.stdout
+    assert "WARNINGS" not in found.stdout
