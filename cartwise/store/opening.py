@@ -1,14 +1,17 @@
 """A store by its address."""
 
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
-from cartwise.errors import InputError
+from cartwise.errors import InputError, MissingExtra
 from cartwise.features.spec import Specification
 from cartwise.store.memory import AsyncMemoryStore, MemoryStore
 from cartwise.store.protocol import AsyncStore, Store
 from cartwise.store.sqlite import AsyncSqliteStore, SqliteStore
 
+_REDIS: Final = ("redis://", "rediss://", "unix://")
 _SQLITE: Final = "sqlite:///"
 
 
@@ -23,6 +26,9 @@ def open_store(url: str, specification: Specification) -> Store:
     """
     if url == "memory://":
         return MemoryStore(specification)
+    if url.startswith(_REDIS):
+        store: Store = _redis().RedisStore.at(url, specification)
+        return store
     return SqliteStore(_sqlite_path(url), specification)
 
 
@@ -30,7 +36,19 @@ def open_async_store(url: str, specification: Specification) -> AsyncStore:
     """As :func:`open_store`, for a server that must not wait; it reads only."""
     if url == "memory://":
         return AsyncMemoryStore(MemoryStore(specification))
+    if url.startswith(_REDIS):
+        reader: AsyncStore = _redis().AsyncRedisStore.at(url, specification)
+        return reader
     return AsyncSqliteStore(_sqlite_path(url), specification)
+
+
+def _redis() -> ModuleType:
+    try:
+        return import_module("cartwise.store.redis")
+    except ModuleNotFoundError as error:
+        if error.name != "redis":
+            raise
+        raise MissingExtra("redis", "stream") from error
 
 
 def _sqlite_path(url: str) -> Path:

@@ -1,19 +1,36 @@
 """The stores that the contract is held against."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.store.places import Place, memory_place, place_at
+from tests.store.servers import Server, redis_server
 
-STORES = ("memory", "sqlite")
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with redis_server(tmp_path_factory.mktemp("redis"), "--appendonly", "no") as server:
+        yield server
 
 
-@pytest.fixture(params=STORES)
+@contextmanager
+def _redis_place(server: Server) -> Iterator[Place]:
+    with server.client as client:
+        client.flushall()
+    with place_at(server.url) as place:
+        yield place
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("redis", marks=pytest.mark.integration)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     if request.param == "memory":
         yield memory_place()
-    else:
+    elif request.param == "sqlite":
         with place_at(f"sqlite:///{tmp_path / 'states.db'}") as at:
+            yield at
+    else:
+        with _redis_place(request.getfixturevalue("shared_redis")) as at:
             yield at
