@@ -1,12 +1,14 @@
 """Messages into topics, with every delivery checked."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from confluent_kafka import KafkaError, Message, Producer
 
 from cartwise.errors import StreamError
 from cartwise.streaming.kafka import open_producer
-from cartwise.wire import Event, encode_event
+from cartwise.streaming.topics import Topics
+from cartwise.wire import DeadLetter, Event, Score, encode, encode_event
 
 _FULL_SECONDS: Final = 0.1
 
@@ -70,3 +72,22 @@ class EventProducer(CheckedProducer):
     def send_event(self, event: Event) -> None:
         """Send an event; waits while the producer's memory is full."""
         self.send(self._topic, encode_event(event), str(event.user_id).encode())
+
+
+class KafkaOutlet:
+    """Publishes scores, keyed by user, and dead letters, keyed by origin."""
+
+    def __init__(self, producer: CheckedProducer, topics: Topics) -> None:
+        self._producer = producer
+        self._topics = topics
+
+    def publish(self, scores: Sequence[Score], dead: Sequence[DeadLetter]) -> None:
+        """Send all and wait for their delivery; raises StreamError where one was refused."""
+        for score in scores:
+            self._producer.send(self._topics.scores, encode(score), str(score.user_id).encode())
+        for letter in dead:
+            origin = letter.origin
+            key = f"{origin.topic}/{origin.partition}/{origin.offset}".encode()
+            self._producer.send(self._topics.dead_letters, encode(letter), key)
+        if scores or dead:
+            self._producer.flush()

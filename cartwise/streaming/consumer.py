@@ -1,0 +1,163 @@
+"""Partitions of a Kafka topic as a source: dealt out by the group, positioned by the store."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+from cartwise.errors import StreamError
+from cartwise.streaming.kafka import ANSWER_SECONDS, open_consumer, translated
+from cartwise.streaming.source import Record, source_name
+
+_SECONDS_BETWEEN_COMMITS: Final = 1.0
+
+
+class KafkaSource:
+    """One member of a consumer group.
+
+    The group deals out partitions cooperatively: who keeps a partition goes on meanwhile. What is
+    committed to Kafka is for those who watch the group's lag; nobody starts from it.
+
+    Args:
+        lost: told how many messages of a partition the topic had deleted before they were read.
+    """
+
+    def __init__(self, bootstrap: str, topic: str, group: str, lost: Callable[[int], None]) -> None:
+        self._topic = topic
+        self._bootstrap = bootstrap
+        self._lost = lost
+        self._waiting: set[str] = set()
+        self._running: dict[str, int] = {}
+        self._at_end: set[str] = set()
+        self._was_assigned = False
+        self._told = time.monotonic()
+        self._consumer = open_consumer(bootstrap, group, **{"enable.partition.eof": True})
+        self._consumer.subscribe(
+            [topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+        )
+
+    def poll(self, limit: int, seconds: float) -> list[Record]:
+        """As :meth:`EventSource.poll`."""
+        with translated(self._bootstrap):
+            messages = self._consumer.consume(limit, seconds)
+        return [record for message in messages if (record := self._record(message)) is not None]
+
+    @property
+    def waiting(self) -> Collection[str]:
+        return self._waiting
+
+    @property
+    def running(self) -> Collection[str]:
+        return self._running
+
+    def start(self, source: str, offset: int | None) -> bool:
+        """As :meth:`EventSource.start`.
+
+        Raises:
+            StreamError: the topic ends before the offset.
+        """
+        partition = self._partition(source)
+        try:
+            first, end = self._consumer.get_watermark_offsets(partition, ANSWER_SECONDS)
+            self._require(source, offset, first, end)
+            partition.offset = OFFSET_BEGINNING if offset is None else max(offset, first)
+            self._consumer.seek(partition)
+            self._consumer.resume([partition])
+        except KafkaException:
+            # A partition that was just assigned is not ready at once; a broker may be away.
+            return False
+        self._waiting.discard(source)
+        self._running[source] = first if offset is None else max(offset, first)
+        return True
+
+    def hold(self) -> None:
+        self._consumer.pause([self._partition(source) for source in self._running])
+        self._waiting |= self._running.keys()
+        self._running.clear()
+        self._at_end.clear()
+
+    def tell(self, offsets: Mapping[str, int]) -> None:
+        self._running |= {name: next_ for name, next_ in offsets.items() if name in self._running}
+        if time.monotonic() - self._told >= _SECONDS_BETWEEN_COMMITS:
+            self._commit()
+
+    def lag(self) -> dict[str, int]:
+        return {source: self._left(source, next_) for source, next_ in self._running.items()}
+
+    @property
+    def drained(self) -> bool:
+        return self._was_assigned and not self._waiting and self._running.keys() <= self._at_end
+
+    def close(self) -> None:
+        """As :meth:`EventSource.close`."""
+        self._commit()
+        self._consumer.close()
+
+    def _record(self, message: Message) -> Record | None:
+        source = source_name(self._topic, message.partition() or 0)
+        if (error := message.error()) is not None:
+            self._hear(source, error)
+            return None
+        if source not in self._running:
+            return None
+        self._at_end.discard(source)
+        arrived = message.timestamp()[1] / 1000
+        return Record(source, message.offset() or 0, arrived, message.value() or b"")
+
+    def _hear(self, source: str, error: KafkaError) -> None:
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's own public name
+            if source in self._running:
+                self._at_end.add(source)
+        elif error.fatal():
+            raise StreamError(f"Kafka at {self._bootstrap} refuses: {error.str()}")
+
+    def _require(self, source: str, offset: int | None, first: int, end: int) -> None:
+        if offset is None:
+            return
+        if offset > end:
+            raise StreamError(
+                f"the store has followed {source} to offset {offset}, but the topic ends at {end}: "
+                "it was made anew; fill the store with 'cartwise materialize', or use another "
+                "CARTWISE_TOPIC_PREFIX"
+            )
+        if offset < first:
+            self._lost(first - offset)
+
+    def _left(self, source: str, next_offset: int) -> int:
+        offsets = self._consumer.get_watermark_offsets(self._partition(source), cached=True)
+        return max(0, offsets[1] - next_offset)
+
+    def _commit(self) -> None:
+        self._told = time.monotonic()
+        offsets = [
+            TopicPartition(self._topic, self._partition(source).partition, next_)
+            for source, next_ in self._running.items()
+        ]
+        if offsets:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+
+    def _partition(self, source: str) -> TopicPartition:
+        return TopicPartition(self._topic, int(source.rpartition("/")[2]))
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # Read from the first offset, a message that slips through is one that is known.
+        ours = [TopicPartition(self._topic, one.partition, OFFSET_BEGINNING) for one in partitions]
+        consumer.incremental_assign(ours)
+        consumer.pause(ours)
+        self._was_assigned = True
+        self._waiting |= {source_name(self._topic, one.partition) for one in partitions}
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.incremental_unassign(partitions)
+        for source in (source_name(self._topic, one.partition) for one in partitions):
+            self._waiting.discard(source)
+            self._running.pop(source, None)
+            self._at_end.discard(source)

@@ -1,0 +1,185 @@
+"""The same worker without a broker: events of a lake or of this process, scores to files."""
+
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from cartwise.data.lake import day_path, read_day, row_count, stored_days
+from cartwise.disk import writable
+from cartwise.streaming.replayer import events_of
+from cartwise.streaming.source import Record
+from cartwise.wire import DeadLetter, Event, Score, encode, encode_event
+
+SCORES: Final = "scores.jsonl"
+DEAD_LETTERS: Final = "dead-letters.jsonl"
+
+
+class LakeSource:
+    """The days of a lake, each a partition of its own, one after the other in log order.
+
+    A row's place in its day is its offset: a day that was followed must not change any more.
+    """
+
+    def __init__(self, lake: Path) -> None:
+        self._lake = lake
+        self._days: dict[str, date] = {f"lake/{day:%Y%m%d}": day for day in stored_days(lake)}
+        self._rows = {name: row_count(day_path(lake, day)) for name, day in self._days.items()}
+        self._next: dict[str, int] = {}
+        self._records: Iterator[Record] = iter(())
+
+    def poll(self, limit: int, _seconds: float) -> list[Record]:
+        """As :meth:`EventSource.poll`; a lake lets nobody wait."""
+        records: list[Record] = []
+        while len(records) < limit:
+            record = next(self._records, None)
+            if record is not None:
+                self._next[record.source] += 1
+                records.append(record)
+            elif unread := [name for name in self._days if self._left(name)]:
+                self._records = self._read(unread[0])
+            else:
+                break
+        return records
+
+    @property
+    def waiting(self) -> Collection[str]:
+        return [name for name in self._days if name not in self._next]
+
+    @property
+    def running(self) -> Collection[str]:
+        return self._next
+
+    def start(self, source: str, offset: int | None) -> bool:
+        self._next[source] = offset or 0
+        return True
+
+    def hold(self) -> None:
+        self._next.clear()
+        self._records = iter(())
+
+    def tell(self, offsets: Mapping[str, int]) -> None:
+        """Nobody looks on."""
+
+    def lag(self) -> dict[str, int]:
+        return {name: self._left(name) for name in self._next}
+
+    @property
+    def drained(self) -> bool:
+        return not self.waiting and not any(map(self._left, self._days))
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+    def _left(self, name: str) -> int:
+        return max(0, self._rows[name] - self._next.get(name, self._rows[name]))
+
+    def _read(self, name: str) -> Iterator[Record]:
+        first = self._next[name]
+        events = events_of(read_day(self._lake, self._days[name]).slice(first))
+        for offset, event in enumerate(events, first):
+            yield Record(name, offset, None, encode_event(event))
+
+
+class QueueSource:
+    """One partition that this process fills. What is in it when the process ends is gone.
+
+    Args:
+        name: of what the partition belongs to.
+        now: tells the time in seconds since the Unix epoch.
+        capacity: so many events may wait; whoever brings more waits, too.
+    """
+
+    def __init__(self, name: str, now: Callable[[], float], capacity: int = 100_000) -> None:
+        self._name = f"{name}/0"
+        self._now = now
+        self._queue: queue.Queue[tuple[float, bytes]] = queue.Queue(capacity)
+        self._first: int | None = None
+        self._unmerged: deque[tuple[float, bytes]] = deque()
+        self._polled = 0
+
+    def send_event(self, event: Event) -> None:
+        """Bring an event; may be called by any thread."""
+        self._queue.put((self._now(), encode_event(event)))
+
+    def poll(self, limit: int, seconds: float) -> list[Record]:
+        """As :meth:`EventSource.poll`."""
+        if self._first is None:
+            time.sleep(seconds)
+            return []
+        self._fetch(limit, seconds)
+        chosen = list(islice(self._unmerged, self._polled, self._polled + limit))
+        offset = self._first + self._polled
+        self._polled += len(chosen)
+        return [Record(self._name, offset + i, *one) for i, one in enumerate(chosen)]
+
+    @property
+    def waiting(self) -> Collection[str]:
+        return [self._name] if self._first is None else []
+
+    @property
+    def running(self) -> Collection[str]:
+        return [] if self._first is None else [self._name]
+
+    def start(self, _source: str, offset: int | None) -> bool:
+        """As :meth:`EventSource.start`: what was not merged comes again, from this offset on."""
+        self._first = offset or 0
+        self._polled = 0
+        return True
+
+    def hold(self) -> None:
+        self._first = None
+
+    def tell(self, offsets: Mapping[str, int]) -> None:
+        """Forget what is merged."""
+        if self._first is not None and (merged := offsets.get(self._name)) is not None:
+            for _ in range(merged - self._first):
+                self._unmerged.popleft()
+            self._polled -= merged - self._first
+            self._first = merged
+
+    def lag(self) -> dict[str, int]:
+        return {self._name: self._left}
+
+    @property
+    def drained(self) -> bool:
+        return self._first is not None and self._left == 0
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+    @property
+    def _left(self) -> int:
+        return len(self._unmerged) - self._polled + self._queue.qsize()
+
+    def _fetch(self, limit: int, seconds: float) -> None:
+        """Take from the queue what is there, or wait for a first event."""
+        wanted = limit - (len(self._unmerged) - self._polled)
+        with suppress(queue.Empty):
+            if wanted == limit:
+                self._unmerged.append(self._queue.get(timeout=seconds))
+                wanted -= 1
+            for _ in range(wanted):
+                self._unmerged.append(self._queue.get_nowait())
+
+
+class FileOutlet:
+    """Appends scores and dead letters to files of JSON lines in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def publish(self, scores: Sequence[Score], dead: Sequence[DeadLetter]) -> None:
+        """Append them; raises OutputError where that cannot be done."""
+        for name, messages in ((SCORES, scores), (DEAD_LETTERS, dead)):
+            file = self._folder / name
+            if messages:
+                with writable(file):
+                    self._folder.mkdir(parents=True, exist_ok=True)
+                    with file.open("ab") as lines:
+                        lines.write(b"".join(encode(one) + b"\n" for one in messages))

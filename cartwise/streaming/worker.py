@@ -1,0 +1,234 @@
+"""The worker: events in, states and scores out, each event exactly once in the store.
+
+One step takes a batch of messages, reads the states of all their keys, applies the events in
+order, scores the carts, publishes, and merges what the batch adds together with the new offsets.
+Whatever fails on the way, there is one answer: nothing of the batch is kept, and all partitions are
+taken over anew from where the store says that they stand.
+
+Scores and dead letters are delivered before the offsets move. So none is lost, and after a crash
+some come twice, recognizable by their ids.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from cartwise.errors import (
+    CartwiseError,
+    StaleOffset,
+    StoreIncomplete,
+    StoreUnavailable,
+    StreamError,
+)
+from cartwise.features.live import Live
+from cartwise.features.live_batch import LiveBatch, Walked
+from cartwise.features.spec import Specification
+from cartwise.store.protocol import Merge, Store
+from cartwise.streaming.backoff import Backoff
+from cartwise.streaming.intake import Accepted, Batch, take_in
+from cartwise.streaming.metrics import WorkerMetrics
+from cartwise.streaming.partition import Partition
+from cartwise.streaming.source import EventSource, Record, origin
+from cartwise.wire import DeadLetter, Score, format_time
+
+LARGEST_BATCH: Final = 1800
+"""Messages of one batch: eleven keys each at most, which is what a store takes at a time."""
+
+POLL_SECONDS: Final = 0.025
+_SECONDS_BETWEEN_LAGS: Final = 2.0
+
+_PASSING: Final = (StoreUnavailable, StoreIncomplete, StaleOffset, StreamError)
+"""What goes away by itself, or by taking over anew."""
+
+
+class Scorer(Protocol):
+    """A model; a bundle is one."""
+
+    @property
+    def version(self) -> str:
+        """A name for what it answers."""
+        ...
+
+    def score(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Calibrated probabilities (n,) of vectors (n, features)."""
+        ...
+
+
+class Outlet(Protocol):
+    """Where scores and dead letters go."""
+
+    def publish(self, scores: Sequence[Score], dead: Sequence[DeadLetter]) -> None:
+        """Return when all are delivered; raises StreamError where one was not."""
+        ...
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time, for those who must ask: ``now`` in seconds since the Unix epoch, ``monotonic`` in
+    seconds that only go forward."""
+
+    now: Callable[[], float]
+    monotonic: Callable[[], float]
+
+
+class Worker:
+    """Follows the partitions that a source has for it."""
+
+    def __init__(
+        self,
+        source: EventSource,
+        store: Store,
+        outlet: Outlet,
+        specification: Specification,
+        scorer: Scorer | None,
+        *,
+        horizon_seconds: int,
+        clock: Clock,
+        metrics: WorkerMetrics,
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._outlet = outlet
+        self._packing = Live(specification).packing
+        self._fingerprint = specification.fingerprint
+        self._scorer = scorer
+        self._horizon_seconds = horizon_seconds
+        self._clock = clock
+        self._metrics = metrics
+        self._partitions: dict[str, Partition] = {}
+        self._backoff = Backoff(clock.monotonic)
+        self._lag_shown = 0.0
+        self._log = structlog.get_logger("cartwise.stream")
+
+    def run(self, must_stop: Callable[[], bool], *, drain: bool = False) -> None:
+        """Work until told to stop or, with ``drain``, until all is read.
+
+        Raises:
+            FingerprintMismatch: the store's states were made with another specification.
+            CartwiseError: something does not work that waiting will not mend.
+        """
+        self._works(self._store.check)
+        while not must_stop():
+            self.step()
+            if drain and self._source.drained and not self._backoff.waits:
+                return
+
+    def step(self) -> None:
+        """Take over what waits, and then work on one batch."""
+        if self._backoff.waits:
+            # Polling keeps our place in the group; nothing comes while all partitions wait.
+            self._source.poll(1, POLL_SECONDS)
+            return
+        records = self._source.poll(LARGEST_BATCH, POLL_SECONDS)
+        begun = self._clock.monotonic()
+        if not self._works(self._take_over):
+            return
+        if not records or self._works(lambda: self._work(records, begun)):
+            self._recover(proven=bool(records))
+        self._show_lag()
+
+    def _works(self, action: Callable[[], None]) -> bool:
+        """Do it; where that fails, let everything wait for a while."""
+        try:
+            action()
+        except _PASSING as error:
+            self._set_back(error)
+            return False
+        self._metrics.store_up.set(1)
+        return True
+
+    def _set_back(self, error: CartwiseError) -> None:
+        self._partitions.clear()
+        self._source.hold()
+        self._metrics.setbacks.labels(type(error).__name__).inc()
+        self._metrics.store_up.set(not isinstance(error, StoreUnavailable))
+        if self._backoff.fail(at_once=isinstance(error, StaleOffset)):
+            self._log.warning("waiting", reason=str(error))
+
+    def _recover(self, *, proven: bool) -> None:
+        if self._backoff.succeed(proven=proven):
+            self._log.info("going on")
+
+    def _take_over(self) -> None:
+        """Start the partitions that wait, forget those that left."""
+        for gone in self._partitions.keys() - set(self._source.running):
+            del self._partitions[gone]
+        for source in list(self._source.waiting):
+            resumption = self._store.resume(source)
+            position = resumption.position
+            if self._source.start(source, position.offset if position else None):
+                self._partitions[source] = Partition(source, resumption, self._horizon_seconds)
+                self._metrics.takeovers.inc()
+                self._log.info("taken over", partition=source, position=position)
+
+    def _work(self, records: Sequence[Record], begun: float) -> None:
+        batch = take_in(records, self._partitions)
+        if not batch.advances:
+            return
+        scores: list[Score] = []
+        deltas: dict[bytes, bytes] = {}
+        if batch.accepted:
+            events = LiveBatch(self._packing, [one.live() for one in batch.accepted])
+            walked = events.walk(self._store.read(events.keys))
+            deltas = dict(zip(events.keys, walked.deltas, strict=True))
+            scores = self._scores(batch.accepted, walked)
+        self._outlet.publish(scores, batch.dead)
+        self._store.merge(Merge(deltas, batch.advances))
+        self._source.tell({one.source: one.position.offset for one in batch.advances})
+        self._count(batch, len(scores), begun)
+
+    def _scores(self, accepted: Sequence[Accepted], walked: Walked) -> list[Score]:
+        """Scores of the carts that are the first of their session and product."""
+        if self._scorer is None or not walked.is_first.any():
+            return []
+        vectors = walked.vectors[walked.is_first]
+        probabilities = self._scorer.score(vectors)
+        version = self._scorer.version
+        return [
+            self._score(accepted[cart], vector, float(probability), version)
+            for cart, vector, probability in zip(
+                walked.carts[walked.is_first], vectors, probabilities, strict=True
+            )
+        ]
+
+    def _score(
+        self, cart: Accepted, vector: NDArray[np.float32], probability: float, version: str
+    ) -> Score:
+        event = cart.event
+        return Score(
+            event_id=cart.id.hex(),
+            user_id=event.user_id,
+            product_id=event.product_id,
+            user_session=event.user_session,
+            cart_time=format_time(event.event_time),
+            probability=probability,
+            model_version=version,
+            fingerprint=self._fingerprint,
+            vector=vector.astype("<f4").tobytes(),
+            source="stream",
+            origin=origin(cart.record),
+        )
+
+    def _count(self, batch: Batch, scores: int, begun: float) -> None:
+        metrics = self._metrics
+        metrics.events.inc(len(batch.accepted))
+        metrics.duplicates.inc(batch.duplicates)
+        metrics.late.inc(batch.late)
+        metrics.scores.inc(scores)
+        for rule in (rule for letter in batch.dead for rule in letter.rules):
+            metrics.dead_letters.labels(rule).inc()
+        metrics.batch_seconds.observe(self._clock.monotonic() - begun)
+        readable = self._clock.now()
+        for one in batch.accepted:
+            if one.record.arrived is not None:
+                metrics.freshness.observe(readable - one.record.arrived)
+
+    def _show_lag(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._lag_shown >= _SECONDS_BETWEEN_LAGS:
+            self._lag_shown = now
+            self._metrics.show_lag(self._source.lag())

@@ -1,0 +1,241 @@
+"""Whatever happens, each event is in the states once: retries, hand-overs, failures, poison."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cartwise import wire
+from cartwise.errors import StoreTimeout, StoreUnavailable
+from cartwise.features.catalogue import SPECIFICATION
+from cartwise.features.replay import Replay
+from cartwise.store.memory import MemoryStore
+from cartwise.store.protocol import Merge
+from cartwise.streaming.metrics import WorkerMetrics
+from tests.logs import frame
+from tests.reference import Event as ReferenceEvent
+from tests.streaming.worlds import (
+    Member,
+    Published,
+    Topic,
+    drain,
+    require_states,
+    shop,
+    view,
+    worker,
+)
+
+
+def store() -> MemoryStore:
+    return MemoryStore(SPECIFICATION)
+
+
+def applied(of: MemoryStore) -> int:
+    return sum(position.applied for position in of.positions().values())
+
+
+class FailingStore(MemoryStore):
+    """A store that is away, or answers too late, at chosen merges and reads."""
+
+    def __init__(self, failures: list[str]) -> None:
+        super().__init__(SPECIFICATION)
+        self._failures = failures
+
+    def read(self, keys: list[bytes]) -> list[bytes | None]:  # type: ignore[override]
+        if self._failures and self._failures[0] == "read":
+            self._failures.pop(0)
+            raise StoreUnavailable("away")
+        return super().read(keys)
+
+    def merge(self, merge: Merge) -> None:
+        failure = self._failures.pop(0) if self._failures else "none"
+        if failure == "before":
+            raise StoreUnavailable("away")
+        super().merge(merge)
+        if failure == "after":
+            raise StoreTimeout("the answer was lost")
+
+
+def test_states_and_counts_are_those_of_the_events() -> None:
+    events, states = shop(3000), store()
+    drain(worker(Member(Topic().extend(events)), states))
+    require_states(states, events)
+    assert applied(states) == 3000
+
+
+def test_vectors_of_carts_equal_those_of_a_replay_to_the_bit() -> None:
+    events, published = shop(600), Published()
+    drain(worker(Member(Topic(1).extend(events)), store(), published))
+    log = [
+        ReferenceEvent(e.event_time, e.event_type, e.product_id, e.category_id, e.brand, e.price,
+                       e.user_id, e.user_session)
+        for e in events
+    ]  # fmt: skip
+    vectors = Replay(SPECIFICATION).vectors(frame(log), np.arange(len(log)))
+    ids = {wire.event_id(event).hex(): i for i, event in enumerate(events)}
+    assert len(published.scores) > 50
+    for score in published.scores:
+        assert score.vector == vectors[ids[score.event_id]].astype("<f4").tobytes()
+        assert score.origin is not None
+        assert score.origin.offset == ids[score.event_id]
+
+
+def test_only_the_first_cart_of_a_session_and_product_is_scored() -> None:
+    carts = [view(i, event_type="cart", price=i) for i in range(3)]
+    published = Published()
+    drain(worker(Member(Topic().extend(carts)), store(), published))
+    assert [score.cart_time for score in published.scores] == [wire.format_time(1_570_000_000)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(["read", "before", "after", "none"]), max_size=12))
+def test_a_store_that_comes_and_goes_loses_and_doubles_nothing(failures: list[str]) -> None:
+    events, states = shop(400), FailingStore(failures)
+    one = worker(Member(Topic().extend(events[:200])), states)
+    drain(one)
+    require_states(states, events[:200])
+    assert applied(states) == 200
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_members_that_die_and_partitions_that_move_lose_and_double_nothing(
+    rng: random.Random,
+) -> None:
+    events, states, topic = shop(300), store(), Topic(4)
+    names = list(topic.messages)
+    one, other = Member(topic, names[:2]), Member(topic, names[2:])
+    workers = {one: worker(one, states), other: worker(other, states)}
+    for start in range(0, 300, 30):
+        topic.extend(events[start : start + 30])
+        giver, taker = rng.sample([one, other], 2)
+        workers[rng.choice([one, other])].step()
+        giver.give(rng.choice(names), taker)
+        if rng.random() < 0.3:
+            # It died: its successor knows nothing.
+            workers[giver] = worker(giver, states)
+            giver.hold()
+    for member in (one, other):
+        drain(workers[member])
+    require_states(states, events)
+    assert applied(states) == 300
+
+
+def test_two_workers_that_both_believe_to_own_a_partition_double_nothing() -> None:
+    events, states, topic = shop(500), store(), Topic(1)
+    topic.extend(events)
+    one, other = worker(Member(topic), states), worker(Member(topic), states)
+    for _ in range(3):
+        one.step()
+        other.step()
+    drain(one)
+    drain(other)
+    require_states(states, events)
+    assert applied(states) == 500
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_duplicates_within_the_horizon_count_once_in_any_order(rng: random.Random) -> None:
+    events, states = shop(150), store()
+    delivered = [*events, *rng.choices(events, k=100)]
+    rng.shuffle(delivered)
+    drain(worker(Member(Topic().extend(delivered)), states, horizon_seconds=10**6))
+    positions = states.positions().values()
+    assert sum(position.duplicates for position in positions) == 100
+    assert applied(states) == 150
+    require_states(states, events)
+
+
+def test_a_worker_that_takes_over_knows_what_was_seen_before() -> None:
+    states, topic = store(), Topic(1)
+    topic.extend([view(0), view(10)])
+    drain(worker(Member(topic), states))
+    topic.extend([view(0), view(10), view(20)])
+    drain(worker(Member(topic), states))
+    require_states(states, [view(0), view(10), view(20)])
+
+
+def test_what_is_older_than_the_horizon_is_applied_and_counted_as_late() -> None:
+    states, metrics = store(), WorkerMetrics()
+    old, now = view(0), view(90_000)
+    topic = Topic(1).extend([old, now, old, old])
+    drain(worker(Member(topic), states, metrics=metrics))
+    position = states.positions()["shop.events/0"]
+    assert (position.applied, position.late, position.duplicates) == (3, 1, 1)
+    require_states(states, [old, now, old])
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_memory_of_duplicates_does_not_depend_on_batches(steps: int) -> None:
+    states, topic = store(), Topic(1)
+    topic.extend([view(0), view(3500), view(4900)])
+    if steps == 2:
+        drain(worker(Member(topic), states))
+    topic.extend([view(0)])
+    drain(worker(Member(topic), states))
+    assert states.positions()["shop.events/0"].late == 1
+
+
+POISON = {
+    "message_is_json": b"\x00\x01",
+    "price_readable": b'{"price": [], "event_time": "2019-10-01T00:00:00Z", "event_type": "view",'
+    b' "product_id": 1, "user_id": 1}',
+    "price_not_negative": b'{"price": -1, "event_time": "2019-10-01T00:00:00Z",'
+    b' "event_type": "view", "product_id": 1, "user_id": 1}',
+    "message_not_too_long": b"x" * 10_000_000,
+}
+
+
+def test_a_poisoned_message_is_one_dead_letter_and_its_neighbours_count() -> None:
+    events, states, published = shop(100), store(), Published()
+    topic = Topic(1).extend(events[:50])
+    for message in POISON.values():
+        topic.send(1, message)
+    topic.extend(events[50:])
+    drain(worker(Member(topic), states, published))
+    require_states(states, events)
+    assert [letter.rules for letter in published.dead] == [(rule,) for rule in POISON]
+    assert [letter.origin.offset for letter in published.dead] == [50, 51, 52, 53]
+    assert states.positions()["shop.events/0"].offset == 104
+
+
+def test_only_poison_moves_the_offset_too() -> None:
+    states, topic = store(), Topic(1)
+    topic.send(1, b"poison")
+    drain(worker(Member(topic), states))
+    assert states.positions()["shop.events/0"].offset == 1
+    assert applied(states) == 0
+
+
+def test_an_event_of_the_future_is_refused_by_its_time_of_arrival() -> None:
+    states, published = store(), Published()
+    topic = Topic(1, arrived=1_570_000_000.0).extend([view(0), view(3600), view(3601)])
+    drain(worker(Member(topic), states, published))
+    assert [letter.rules for letter in published.dead] == [("event_time_not_ahead",)]
+    assert applied(states) == 2
+
+
+def test_nothing_counts_before_scores_and_dead_letters_are_delivered() -> None:
+    events, states = shop(200), store()
+    published = Published(refusals=3)
+    drain(worker(Member(Topic().extend(events)), states, published))
+    require_states(states, events)
+    assert len({score.event_id for score in published.scores}) == len(published.scores) > 10
+
+
+def test_trouble_is_said_once_and_shown_in_a_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = WorkerMetrics()
+    states = FailingStore(["before"] * 6)
+    one = worker(Member(Topic().extend(shop(50))), states, metrics=metrics)
+    one.step()
+    one.step()
+    assert metrics.registry.get_sample_value("cartwise_stream_store_up") == 0
+    drain(one)
+    assert metrics.registry.get_sample_value("cartwise_stream_store_up") == 1
+    assert metrics.registry.get_sample_value("cartwise_stream_events_total") == 50
+    said = capsys.readouterr().out
+    assert said.count("waiting") == 1
+    assert said.count("going on") == 1
