@@ -15,6 +15,7 @@ except ImportError as error:
     raise MissingExtra("feast", "feast") from error
 
 from cartwise.feast.offline_store import OfflineStore, OfflineStoreConfig
+from cartwise.feast.online_store import OnlineStore, OnlineStoreConfig
 from cartwise.feast.vectors import vectors
 
-__all__ = ["OfflineStore", "OfflineStoreConfig", "vectors"]
+__all__ = ["OfflineStore", "OfflineStoreConfig", "OnlineStore", "OnlineStoreConfig", "vectors"]

@@ -24,10 +24,10 @@ from feast.repo_config import FeastConfigBaseModel
 from feast.utils import make_tzaware
 
 from cartwise.disk import readable
+from cartwise.feast.addresses import lake_of
 from cartwise.feast.entity_rows import NO_EVENT, EntityRows
 from cartwise.feast.errors import NotOurs
 from cartwise.feast.history import seen_between, walk_lake
-from cartwise.feast.lake_path import lake_of
 from cartwise.feast.projections import Asked, asked_of, names_of
 from cartwise.feast.retrieval import LogRetrieval, metadata_of
 from cartwise.feast.source import TIMESTAMP, LogSource

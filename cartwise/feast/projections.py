@@ -55,7 +55,7 @@ def asked_of(
         SpecificationChanged: a view was registered with another specification.
     """
     return [
-        _ask(view, list(_features(view, references)), full_feature_names=full_feature_names)
+        ask(view, list(_features(view, references)), full_feature_names=full_feature_names)
         for view in views
     ]
 
@@ -80,7 +80,8 @@ def _features(view: FeatureView, references: Sequence[str]) -> Iterator[str]:
             yield feature
 
 
-def _ask(view: FeatureView, features: list[str], *, full_feature_names: bool) -> Asked:
+def ask(view: FeatureView, features: Sequence[str], *, full_feature_names: bool) -> Asked:
+    """What is asked of one view; raises as :func:`asked_of` does."""
     prefix = f"{view.projection.name_to_use()}__" if full_feature_names else ""
     columns = tuple(f"{prefix}{name}" for name in features)
     return Asked(entity_of(view), tuple(features), columns, dict(view.projection.join_key_map))

@@ -95,3 +95,30 @@ def apply_and_probe(
         if probed[i] >= 0:
             read_all(states[probed[i]], layout, clock, at[i], scratch, out[places[i]])
     walk.apply_all(states, layout, clock, rows, times, kinds, log_prices, powers, start, len(rows))
+
+
+@compiled()
+def read_rows(states, layout, clock, time, out, last):
+    """Read every row of dense states at one time into ``out``, and when its last event was."""
+    scratch = np.empty(len(clock.half_life_seconds))
+    for i in range(len(states)):
+        read_all(states[i], layout, clock, time, scratch, out[i])
+        last[i] = kernel.last_event(states[i], layout)
+
+
+@compiled()
+def missing_rows(values, layout, clock, times, states, deltas):
+    """Fill ``deltas`` with what ``states`` lack to read as ``values`` at ``times``, row by row.
+
+    It may be negative: merged with its state it gives the other one. ``states`` are used up.
+    """
+    scratch = np.empty(len(clock.half_life_seconds))
+    for i in range(len(values)):
+        unread(values[i], layout, clock, times[i], scratch, deltas[i])
+        for event in range(len(layout.block)):
+            recency = layout.recency[event]
+            for place in range(layout.block[event], recency + 1 + 2 * layout.prices[event]):
+                if place != recency:
+                    states[i, place] = -states[i, place]
+        if kernel.last_event(states[i], layout) > kernel.NEVER:
+            kernel.merge(deltas[i], layout, clock, states[i])

@@ -1,0 +1,42 @@
+"""Where lake and states lie, as ``feature_store.yaml`` says; relative paths start beside it."""
+
+from pathlib import Path
+from typing import Final
+
+from feast import RepoConfig
+
+from cartwise.feast.errors import FeatureStoreError, LogUnusable
+
+_SQLITE: Final = "sqlite:///"
+
+
+def lake_of(config: RepoConfig) -> Path:
+    """The folder of events.
+
+    Raises:
+        LogUnusable: the setting names a variable that is not set, or no folder.
+    """
+    lake: str = config.offline_store.lake
+    if "$" in lake:
+        raise LogUnusable(f"the lake is '{lake}' in feature_store.yaml: set that variable")
+    if "://" in lake:
+        raise LogUnusable(f"the lake '{lake}' is no folder: copy it, or mount it, and name that")
+    return Path(config.repo_path or "", lake)
+
+
+def store_url(config: RepoConfig) -> str:
+    """The address of the states.
+
+    Raises:
+        FeatureStoreError: the setting names a variable that is not set, or no lasting store.
+    """
+    url: str = config.online_store.url
+    if "$" in url:
+        raise FeatureStoreError(
+            f"the online store is '{url}' in feature_store.yaml: set that variable"
+        )
+    if url.startswith("memory:"):
+        raise FeatureStoreError("a feature store in memory would be lost: give a lasting one")
+    if not url.startswith(_SQLITE):
+        return url
+    return f"{_SQLITE}{Path(config.repo_path or '', url.removeprefix(_SQLITE))}"
