@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from cartwise.data.labels import cart_rows
 from cartwise.data.log import Log
-from cartwise.data.passes import Day, Passes, shards_for
+from cartwise.data.passes import Day, Passes, division_for
 from cartwise.errors import OutputError
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.folders import replaced_file
@@ -53,15 +53,15 @@ def score(
     bundle.require_fingerprint(SPECIFICATION.fingerprint)
     log = Log.read(lake)
     wanted = cart_rows(lake, log.days)
-    events = sum(log.events.values())
-    shards = shards_for(events, memory_bytes)
+    division = division_for(log.events, memory_bytes)
+    steps = sum(log.events.values()) * len(division.shards())
     with (
         replaced_file(out) as fresh,
         tempfile.TemporaryDirectory(prefix=".passes-", dir=fresh.parent) as scratch,
         pq.ParquetWriter(fresh, pl.DataFrame(schema=SCHEMA).to_arrow().schema) as writer,
-        progress.task("score", events * shards, "events") as advance,
+        progress.task("score", steps, "events") as advance,
     ):
-        for day in Passes(lake, wanted, Path(scratch), shards).run(advance):
+        for day in Passes(lake, wanted, Path(scratch), division).run(advance):
             writer.write_table(_scored(day, bundle))
     return sum(map(len, wanted.values()))
 

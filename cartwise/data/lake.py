@@ -57,6 +57,16 @@ def read_day(lake: Path, day: date, columns: Sequence[str] = COLUMNS) -> pl.Data
         return pl.read_parquet(files[0], columns=list(columns), glob=False, hive_partitioning=False)
 
 
+def read_rows(lake: Path, day: date, columns: Sequence[str], start: int, rows: int) -> pl.DataFrame:
+    """Some columns of ``rows`` events of a day from ``start`` on.
+
+    Raises:
+        InputError: the file is damaged, or not one of events.
+    """
+    with readable(day_path(lake, day)):
+        return scan_day(lake, day).select(columns).slice(start, rows).collect()
+
+
 def scan_day(lake: Path, day: date) -> pl.LazyFrame:
     """The events of a day, to be read when they are needed."""
     return pl.scan_parquet(day_path(lake, day), glob=False, hive_partitioning=False)

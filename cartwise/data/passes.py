@@ -1,13 +1,12 @@
 """The replay of a lake, day by day, in as many passes as it takes to stay within memory.
 
-Most of the memory goes to states of users and sessions. So these are split into shards and each
-shard is one pass over the log; only the first shard keeps the states of everything else.
+If all states do not fit, each pass keeps a shard of them, see :mod:`cartwise.features.shards`.
 """
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -16,36 +15,46 @@ import numpy as np
 import polars as pl
 
 from cartwise.ahead import map_ahead
-from cartwise.data.lake import read_day
+from cartwise.data.lake import day_path, read_rows, row_count
 from cartwise.events import COLUMNS
 from cartwise.features import checkpoint
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.checkpoint import Checkpoint
-from cartwise.features.replay import (
-    SHARDED_BY,
-    Replay,
-    Rows,
-    Shard,
-    Values,
-    complete,
-    sharded_columns,
-)
-from cartwise.features.table import States
+from cartwise.features.replay import Prepared, Replay, Rows, Values, complete
+from cartwise.features.shards import BY_SESSION, WHOLE, Division, Shard, sharded_by, sharded_columns
+from cartwise.features.table import Parts
 from cartwise.progress import Advance
 
-BYTES_PER_EVENT: Final = 180
-"""What the states of users and sessions take, with their keys and spare room: measured on four
-weeks of the simulated shop, see docs/performance.md."""
+USER_BYTES: Final = 100
+SESSION_BYTES: Final = 95
+"""What the states of users and sessions take per event, with their keys and spare room: measured
+on four weeks of the simulated shop, see docs/performance.md."""
+
+PIECE_ROWS: Final = 2**18
+"""So many events are read at a time: a row group of the lake's files."""
+
+_SPARE: Final = 1.25
+"""Sessions are looked through for what to forget when they are so many times as many as before."""
 
 
-def shards_for(events: int, memory_bytes: int) -> int:
-    """How many shards keep the states of so many events within ``memory_bytes``."""
-    return max(1, math.ceil(events * BYTES_PER_EVENT / memory_bytes))
+def division_for(events: Mapping[date, int], memory_bytes: int) -> Division:
+    """How to split the states of so many events by day to keep them within ``memory_bytes``."""
+    users = USER_BYTES * sum(events.values())
+    sessions = int(SESSION_BYTES * _SPARE * _most_alive(events))
+    if users + sessions <= memory_bytes:
+        return WHOLE
+    return Division(math.ceil(sessions / memory_bytes), math.ceil(users / memory_bytes))
 
 
-def _columns(shard: Shard) -> list[str]:
-    """What a pass reads: only the first one hands on all columns of the carts."""
-    return [name for name in COLUMNS if shard.index == 0 or name != "category_code"]
+def _most_alive(events: Mapping[date, int]) -> int:
+    """How many events, at most, are not older than the states of sessions live."""
+    seconds = max(
+        e.time_to_live_seconds for e in SPECIFICATION.entities if sharded_by(e) == BY_SESSION
+    )
+    span = timedelta(days=1 + math.ceil(seconds / 86_400))
+    return max(
+        sum(count for day, count in events.items() if end - span < day <= end) for end in events
+    )
 
 
 class Day(NamedTuple):
@@ -56,6 +65,16 @@ class Day(NamedTuple):
     vectors: Values
 
 
+class _Piece(NamedTuple):
+    """Consecutive events of a day; ``wanted`` are rows of the piece."""
+
+    day: date
+    start: int
+    rows: int
+    wanted: Rows
+    is_last: bool
+
+
 @dataclass(frozen=True)
 class Passes:
     """A replay over some days of a lake.
@@ -64,7 +83,7 @@ class Passes:
         lake: the folder of events.
         wanted: rows to read the vectors of, by day; every day of it is replayed.
         scratch: an empty folder for what one pass leaves to the last.
-        shards: number of passes.
+        division: how the states are split over passes.
         before: folder of the states to start from, None for none.
         after: folder to write the states at the end to, None to forget them.
     """
@@ -72,51 +91,72 @@ class Passes:
     lake: Path
     wanted: Mapping[date, Rows]
     scratch: Path
-    shards: int = 1
+    division: Division = WHOLE
     before: Path | None = None
     after: Path | None = None
 
     def run(self, advance: Advance) -> Iterator[Day]:
         """Yield every day with its vectors; ``advance`` is told of events, once for each pass."""
-        for index in range(1, self.shards):
-            for day, carts, values in self._walk(Shard(index, self.shards), advance):
-                self._leave(index, day, carts, values)
-        for day, carts, values in self._walk(Shard(0, self.shards), advance):
-            for index in range(1, self.shards):
-                self._fetch(index, day, carts, values)
+        first, *others = self.division.shards()
+        for shard in others:
+            for day, carts, values in self._walk(shard, advance):
+                self._leave(shard, day, carts, values)
+        for day, carts, values in self._walk(first, advance):
+            for shard in others:
+                self._fetch(shard, day, carts, values)
             yield Day(day, carts, complete(SPECIFICATION, carts, values))
 
     def _walk(self, shard: Shard, advance: Advance) -> Iterator[tuple[date, pl.DataFrame, Values]]:
         replay = Replay(SPECIFICATION, shard, self._load(shard))
-        read = partial(read_day, self.lake, columns=_columns(shard))
-        days = map_ahead(read, self.wanted, workers=1)
-        for (day, rows), events in zip(self.wanted.items(), days, strict=True):
-            replay.forget(int(datetime.combine(day, time(), UTC).timestamp()))
-            values = replay.values(events, rows)
-            advance(events.height)
-            yield day, events[rows], values
+        # Only the first pass hands on all columns of the carts.
+        is_first = shard == self.division.shards()[0]
+        columns = list(COLUMNS) if is_first else replay.columns
+        read = partial(self._read, replay, columns)
+        carts, values = [], []
+        for piece, of_piece, prepared in map_ahead(read, self._pieces(), workers=1):
+            if piece.start == 0:
+                replay.forget(int(datetime.combine(piece.day, time(), UTC).timestamp()))
+            carts.append(of_piece)
+            values.append(replay.apply(prepared))
+            advance(piece.rows)
+            if piece.is_last:
+                yield piece.day, pl.concat(carts), np.concatenate(values)
+                carts, values = [], []
         if self.after is not None:
             checkpoint.save(self.after, SPECIFICATION, shard, replay.snapshot())
 
-    def _load(self, shard: Shard) -> dict[str, States] | None:
+    def _pieces(self) -> Iterator[_Piece]:
+        for day, wanted in self.wanted.items():
+            height = row_count(day_path(self.lake, day))
+            for start in range(0, height, PIECE_ROWS):
+                end = min(start + PIECE_ROWS, height)
+                first, past = np.searchsorted(wanted, (start, end))
+                yield _Piece(day, start, end - start, wanted[first:past] - start, end == height)
+
+    def _read(
+        self, replay: Replay, columns: list[str], piece: _Piece
+    ) -> tuple[_Piece, pl.DataFrame, Prepared]:
+        events = read_rows(self.lake, piece.day, columns, piece.start, piece.rows)
+        return piece, events[piece.wanted], replay.prepare(events, piece.wanted)
+
+    def _load(self, shard: Shard) -> dict[str, Parts] | None:
         head = Checkpoint.read(self.before) if self.before else None
         return head.load(self.before, SPECIFICATION, shard) if head and self.before else None
 
-    def _leave(self, index: int, day: date, carts: pl.DataFrame, values: Values) -> None:
-        for by, places in self._places(index, carts):
-            np.save(self._fragment(index, day, by), values[places])
+    def _leave(self, shard: Shard, day: date, carts: pl.DataFrame, values: Values) -> None:
+        np.save(self._fragment(shard, day), values[_places(shard, carts)])
 
-    def _fetch(self, index: int, day: date, carts: pl.DataFrame, values: Values) -> None:
-        for by, places in self._places(index, carts):
-            fragment = self._fragment(index, day, by)
-            values[places] = np.load(fragment, allow_pickle=False)
-            fragment.unlink()
+    def _fetch(self, shard: Shard, day: date, carts: pl.DataFrame, values: Values) -> None:
+        fragment = self._fragment(shard, day)
+        values[_places(shard, carts)] = np.load(fragment, allow_pickle=False)
+        fragment.unlink()
 
-    def _places(self, index: int, carts: pl.DataFrame) -> Iterator[tuple[str, tuple[Rows, ...]]]:
-        """The values of carts that a shard fills, by what it is split by."""
-        for by in SHARDED_BY:
-            ours = np.flatnonzero(Shard(index, self.shards).mask(carts[by]))
-            yield by, np.ix_(ours, sharded_columns(SPECIFICATION, by))
+    def _fragment(self, shard: Shard, day: date) -> Path:
+        return self.scratch / f"{day.isoformat()}-{shard.name}.npy"
 
-    def _fragment(self, index: int, day: date, by: str) -> Path:
-        return self.scratch / f"{day.isoformat()}-{by}-{index}.npy"
+
+def _places(shard: Shard, carts: pl.DataFrame) -> tuple[Rows, ...]:
+    """The values of carts that a shard fills."""
+    by = str(shard.by)
+    ours = np.flatnonzero(shard.mask(carts[by]))
+    return np.ix_(ours, sharded_columns(SPECIFICATION, by))

@@ -26,7 +26,7 @@ from cartwise.data.log import Log
 from cartwise.data.manifest import FILE as MANIFEST
 from cartwise.data.manifest import Manifest, describe, write_manifest
 from cartwise.data.outcomes import Outcomes
-from cartwise.data.passes import Day, Passes, shards_for
+from cartwise.data.passes import Day, Passes, division_for
 from cartwise.data.splits import PARTS, SplitSettings
 from cartwise.errors import InputError, OutputError
 from cartwise.features.catalogue import SPECIFICATION
@@ -126,20 +126,23 @@ class _Update:
 
     def _replay(self, days: list[date], memory_bytes: int, progress: Progress) -> None:
         before, after = self._before / STATES, self._fresh / STATES
-        events = sum(self._log.events[day] for day in days)
+        events = {day: self._log.events[day] for day in days}
         head = self._head if days != self._log.days else None
-        shards = head.shards if head else shards_for(events, memory_bytes)
+        division = head.division if head else division_for(events, memory_bytes)
+        passes = len(division.shards())
         with (
             tempfile.TemporaryDirectory(prefix=".passes-", dir=self._fresh) as scratch,
-            progress.task("replay", events * shards, "events") as advance,
+            progress.task("replay", sum(events.values()) * passes, "events") as advance,
         ):
             wanted = {day: self._outcomes[day].rows for day in days}
-            passes = Passes(
-                self._log.lake, wanted, Path(scratch), shards, before if head else None, after
-            )
-            for _ in map_ahead(self._write_vectors, passes.run(advance), workers=1):
+            start = before if head else None
+            replay = Passes(self._log.lake, wanted, Path(scratch), division, start, after)
+            for _ in map_ahead(self._write_vectors, replay.run(advance), workers=1):
                 pass
-        Checkpoint(SPECIFICATION.fingerprint, shards, self._log.history[days[-1]]).write(after)
+        history = self._log.history[days[-1]]
+        Checkpoint(SPECIFICATION.fingerprint, division.sessions, division.users, history).write(
+            after
+        )
 
     def _write_vectors(self, day: Day) -> None:
         carts = carts_frame(day.carts, self._outcomes[day.date].rows, day.vectors)

@@ -1,8 +1,8 @@
 """States on disk: what a replay knows at the end of a log, to go on from there another day.
 
-Layout: ``states.json``, and ``<shard>/<entity>.npz`` with plain arrays, nothing that executes:
-``keys`` (n, 2), ``landmarks`` (n,), and for each event type the ``<event>_rows`` that have had such
-an event, few of n as a rule, with their ``<event>_blocks``.
+Layout: ``states.json``, and ``<shard>/<entity>.npz`` with plain arrays, nothing that executes: for
+each event type ``<event>_keys`` (n, 2) and ``<event>_states`` (n, width), the parts of states that
+this type of events left.
 """
 
 import json
@@ -10,22 +10,21 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cartwise.errors import FingerprintMismatch, InputError
 from cartwise.events import EVENT_TYPES
-from cartwise.features.kernel import NEVER
-from cartwise.features.layout import StateLayout, plan_of
-from cartwise.features.replay import Shard, sharded_by
+from cartwise.features.layout import StateLayout, part_of, plan_of
+from cartwise.features.shards import Division, Shard
 from cartwise.features.spec import Specification
-from cartwise.features.table import States
+from cartwise.features.table import Parts, States
 
 HEAD: Final = "states.json"
 
-Arrays = dict[str, NDArray[np.generic]]
+Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,20 @@ class Checkpoint:
 
     Attributes:
         fingerprint: that of the specification.
-        shards: number of parts that users and sessions are split into.
+        sessions: number of parts that sessions are kept in, see :class:`Division`.
+        users: number of parts that users are kept in.
         history: digest of the events that the states hold, and of their order.
     """
 
     fingerprint: str
-    shards: int
+    sessions: int
+    users: int
     history: str
+
+    @property
+    def division(self) -> Division:
+        """How the states are split."""
+        return Division(self.sessions, self.users)
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
@@ -58,8 +64,9 @@ class Checkpoint:
         """Write the head, after all states: it says that they are complete."""
         (folder / HEAD).write_text(json.dumps(asdict(self), indent=1) + "\n")
 
-    def load(self, folder: Path, specification: Specification, shard: Shard) -> dict[str, States]:
-        """The states of one shard, by entity.
+    def load(self, folder: Path, specification: Specification, shard: Shard) -> dict[str, Parts]:
+        """The states of one shard, by entity; as a whole, as the kernel and stores take them:
+        :func:`cartwise.features.table.whole_states`.
 
         Raises:
             FingerprintMismatch: the states were made with another specification.
@@ -72,53 +79,45 @@ class Checkpoint:
                 "build them again with 'cartwise features'"
             )
         return {
-            name: _load(folder / str(shard.index) / f"{name}.npz", layout)
+            name: _load(folder / shard.name / f"{name}.npz", layout)
             for name, layout in _layouts(specification, shard).items()
         }
 
 
 def save(
-    folder: Path, specification: Specification, shard: Shard, states: Mapping[str, States]
+    folder: Path, specification: Specification, shard: Shard, states: Mapping[str, Parts]
 ) -> None:
     """Write the states of one shard."""
-    place = folder / str(shard.index)
+    place = folder / shard.name
     place.mkdir(parents=True)
-    for name, layout in _layouts(specification, shard).items():
-        np.savez(place / f"{name}.npz", allow_pickle=False, **_pack(states[name], layout))
+    for name in _layouts(specification, shard):
+        np.savez(place / f"{name}.npz", allow_pickle=False, **_pack(states[name]))
 
 
 def _layouts(specification: Specification, shard: Shard) -> dict[str, StateLayout]:
     """How the states that a shard keeps are laid out, by entity."""
     entities = zip(specification.entities, plan_of(specification).entities, strict=True)
-    return {e.name: layout for e, layout in entities if shard.index == 0 or sharded_by(e)}
+    return {e.name: layout for e, layout in entities if shard.keeps(e)}
 
 
-def _blocks(layout: StateLayout) -> list[tuple[str, int, slice]]:
-    """Name, column of the latest time, and columns of each event type's part of a state."""
-    ends = [*layout.block[1:], layout.width]
-    columns = zip(EVENT_TYPES, layout.recency, layout.block, ends, strict=True)
-    return [(event, int(last), slice(int(start), int(end))) for event, last, start, end in columns]
-
-
-def _pack(of_entity: States, layout: StateLayout) -> Arrays:
-    states = of_entity.states
-    arrays: Arrays = {"keys": of_entity.keys, "landmarks": states[:, 0].astype(np.int32)}
-    for event, recency, columns in _blocks(layout):
-        rows = np.flatnonzero(states[:, recency] > NEVER).astype(np.uint32)
-        arrays |= {f"{event}_rows": rows, f"{event}_blocks": states[rows, columns]}
+def _pack(parts: Parts) -> Arrays:
+    arrays: Arrays = {}
+    for event, part in zip(EVENT_TYPES, parts, strict=True):
+        arrays |= {f"{event}_keys": part.keys, f"{event}_states": part.states}
     return arrays
 
 
-def _unpack(arrays: Mapping[str, NDArray[np.float64]], layout: StateLayout) -> States:
-    states = np.zeros((len(arrays["landmarks"]), layout.width))
-    states[:, 0] = arrays["landmarks"]
-    for event, recency, columns in _blocks(layout):
-        states[:, recency] = NEVER
-        states[arrays[f"{event}_rows"], columns] = arrays[f"{event}_blocks"]
-    return States(np.asarray(arrays["keys"], dtype=np.uint64), states)
+def _unpack(arrays: Mapping[str, NDArray[Any]], layout: StateLayout) -> Parts:
+    parts = tuple(
+        States(arrays[f"{event}_keys"], arrays[f"{event}_states"]) for event in EVENT_TYPES
+    )
+    widths = [part_of(layout, code).width for code in range(len(parts))]
+    if any(part.states.shape != (len(part.keys), w) for part, w in zip(parts, widths, strict=True)):
+        raise ValueError("its arrays do not fit together")
+    return parts
 
 
-def _load(file: Path, layout: StateLayout) -> States:
+def _load(file: Path, layout: StateLayout) -> Parts:
     try:
         with file.open("rb") as content, np.load(content, allow_pickle=False) as arrays:
             return _unpack(arrays, layout)

@@ -57,18 +57,23 @@ def clear(state, layout, landmark):
 
 
 @compiled()
+def _rebase_block(state, layout, clock, event, landmarks):
+    block = layout.block[event]
+    for i in range(len(layout.half_lives)):
+        state[block + i] = _shift(state[block + i], clock, layout.half_lives[i], landmarks)
+    price = layout.recency[event] + 1
+    for i in range(layout.prices[event]):
+        half_life = layout.price_half_lives[event, i]
+        state[price] = _shift(state[price], clock, half_life, landmarks)
+        state[price + 1] = _shift(state[price + 1], clock, half_life, landmarks)
+        price += 2
+
+
+@compiled()
 def _rebase(state, layout, clock, landmark):
     landmarks = int(state[0]) - landmark
     for event in range(len(layout.block)):
-        block = layout.block[event]
-        for i in range(len(layout.half_lives)):
-            state[block + i] = _shift(state[block + i], clock, layout.half_lives[i], landmarks)
-        price = layout.recency[event] + 1
-        for i in range(layout.prices[event]):
-            half_life = layout.price_half_lives[event, i]
-            state[price] = _shift(state[price], clock, half_life, landmarks)
-            state[price + 1] = _shift(state[price + 1], clock, half_life, landmarks)
-            price += 2
+        _rebase_block(state, layout, clock, event, landmarks)
     state[0] = landmark
 
 
@@ -125,6 +130,22 @@ def merge(state, layout, clock, delta):
         state[recency] = max(state[recency], delta[recency])
         for i in range(recency + 1, recency + 1 + 2 * layout.prices[event]):
             state[i] += delta[i]
+
+
+@compiled()
+def put(state, layout, clock, event, part):
+    """Put in what one type of events left, into a state that has none of that type yet.
+
+    ``part`` is a state by itself, laid out by :func:`cartwise.features.layout.part_of`.
+    """
+    block = layout.block[event]
+    if part[1 + layout.recency[event] - block] == NEVER:
+        return
+    if part[0] > state[0]:
+        _rebase(state, layout, clock, int(part[0]))
+    state[block : block + len(part) - 1] = part[1:]
+    if part[0] < state[0]:
+        _rebase_block(state, layout, clock, event, int(part[0]) - int(state[0]))
 
 
 @compiled()

@@ -74,12 +74,12 @@ class KeyColumns:
     def __getitem__(self, name: str) -> KeyColumn:
         return self._columns[name]
 
-    def only(self, mask: NDArray[np.bool_]) -> "KeyColumns":
-        """The columns of the events that a mask chooses."""
+    def only(self, rows: NDArray[np.int64]) -> "KeyColumns":
+        """The columns of some events."""
         chosen = {
-            name: KeyColumn(c.values[mask], c.known[mask]) for name, c in self._columns.items()
+            name: KeyColumn(c.values[rows], c.known[rows]) for name, c in self._columns.items()
         }
-        return KeyColumns(int(mask.sum()), chosen)
+        return KeyColumns(len(rows), chosen)
 
     def keys(self, entity: Entity) -> tuple[Keys, Known]:
         """Keys of an entity, and where all its key columns have a value."""

@@ -94,6 +94,25 @@ def plan_of(specification: Specification) -> Plan:
     )
 
 
+def part_of(layout: StateLayout, event: int) -> StateLayout:
+    """The layout of what one type of events leaves in a state, kept as a state by itself.
+
+    Its only type of events has the code 0. Most states hold nothing but views: kept part by part,
+    they take no room for what they do not hold.
+    """
+    counters, prices = len(layout.half_lives), int(layout.prices[event])
+    return StateLayout(
+        1 + counters + 1 + 2 * prices,
+        counters + 1 + prices,
+        layout.time_to_live_seconds,
+        layout.half_lives,
+        np.ones(1, dtype=np.int64),
+        np.full(1, 1 + counters, dtype=np.int64),
+        layout.prices[event : event + 1].copy(),
+        layout.price_half_lives[event : event + 1].copy(),
+    )
+
+
 def _clock(specification: Specification) -> Clock:
     seconds = np.array([seconds_of(name) for name in specification.half_lives], dtype=np.int64)
     return Clock(seconds, LANDMARK_SECONDS // seconds)

@@ -126,12 +126,19 @@ def clear_rows(states, layout, start, end, landmark):
 
 @compiled()
 def keep_living(states, keys, count, layout, time):
-    """Move the rows that can still be seen at ``time`` together; how many they are."""
+    """Move the rows that can still be seen at ``time`` together.
+
+    Returns how many they are, and the earliest of their latest events: until that expires, there
+    is nothing to look for.
+    """
     kept = 0
+    oldest = float(time)
     for row in range(count):
-        if kernel.last_event(states[row], layout) + layout.time_to_live_seconds >= time:
+        last = kernel.last_event(states[row], layout)
+        if last + layout.time_to_live_seconds >= time:
+            oldest = min(oldest, last)
             if kept < row:
                 states[kept] = states[row]
                 keys[kept] = keys[row]
             kept += 1
-    return kept
+    return kept, oldest

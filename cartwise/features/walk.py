@@ -67,6 +67,61 @@ def apply_and_read(states, layout, clock, rows, times, kinds, log_prices, powers
 
 
 @compiled()
+def apply_and_copy(
+    parts,
+    part,
+    clock,
+    rows,
+    times,
+    kinds,
+    log_prices,
+    powers,
+    copied,
+    positions,
+    states,
+    layout,
+    event,
+):
+    """Apply events of one type to the parts of states, and copy some parts on the way.
+
+    ``rows`` names the part of each event, -1 for none; ``powers`` are as :func:`weigh_all` gives
+    them. Copy i puts the part ``copied[i]``, -1 for none, after ``positions[i]`` events into
+    ``states[i]``, as that of the type ``event``; positions ascend.
+    """
+    start = 0
+    for i in range(len(copied)):
+        if copied[i] >= 0:
+            end = positions[i]
+            apply_all(parts, part, clock, rows, times, kinds, log_prices, powers, start, end)
+            kernel.put(states[i], layout, clock, event, parts[copied[i]])
+            start = end
+    apply_all(parts, part, clock, rows, times, kinds, log_prices, powers, start, len(rows))
+
+
+@compiled()
+def put_all(states, layout, clock, event, parts, rows):
+    """Put each part, of the type ``event``, into the state that ``rows`` names."""
+    for i in range(len(rows)):
+        kernel.put(states[rows[i]], layout, clock, event, parts[i])
+
+
+@compiled()
+def clear_all(states, layout, times):
+    """Make every row the state of an entity without events, to be read at its time."""
+    for i in range(len(times)):
+        kernel.clear(states[i], layout, kernel.landmark_of(times[i]))
+
+
+@compiled()
+def read_all(states, layout, clock, times, known, places, out):
+    """Read every known state at its time into the row of ``out`` that ``places`` names."""
+    scratch = np.empty(len(clock.half_life_seconds))
+    for i in range(len(times)):
+        if known[i]:
+            kernel.read(states[i], layout, clock, times[i], scratch, out[places[i]])
+
+
+@compiled()
 def write_facts(times, log_prices, values):
     """Fill what the cart events themselves tell."""
     for i in range(len(times)):

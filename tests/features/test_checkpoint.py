@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from cartwise.errors import FingerprintMismatch, InputError
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.checkpoint import Checkpoint, save
-from cartwise.features.replay import Replay, Shard
+from cartwise.features.replay import Replay
+from cartwise.features.shards import EVERYTHING
 from tests.logs import frame, logs
 from tests.reference import Event
 
-HEAD = Checkpoint(SPECIFICATION.fingerprint, 1, "history")
+HEAD = Checkpoint(SPECIFICATION.fingerprint, 0, 0, "history")
 
 
 @settings(
@@ -27,17 +28,18 @@ def test_states_come_back_to_the_bit(
     folder = tmp_path_factory.mktemp("states")
     replay = Replay(SPECIFICATION)
     replay.values(frame(log), np.arange(len(log)))
-    save(folder, SPECIFICATION, Shard(), replay.snapshot())
-    loaded = HEAD.load(folder, SPECIFICATION, Shard())
-    for name, states in replay.snapshot().items():
-        assert loaded[name].keys.tobytes() == states.keys.tobytes()
-        assert loaded[name].states.tobytes() == states.states.tobytes()
+    save(folder, SPECIFICATION, EVERYTHING, replay.snapshot())
+    loaded = HEAD.load(folder, SPECIFICATION, EVERYTHING)
+    for name, parts in replay.snapshot().items():
+        for ours, theirs in zip(loaded[name], parts, strict=True):
+            assert ours.keys.tobytes() == theirs.keys.tobytes()
+            assert ours.states.tobytes() == theirs.states.tobytes()
 
 
 def test_another_specification_is_refused(tmp_path: Path) -> None:
     other = replace(SPECIFICATION, derived=())
     with pytest.raises(FingerprintMismatch, match="cartwise features"):
-        HEAD.load(tmp_path, other, Shard())
+        HEAD.load(tmp_path, other, EVERYTHING)
 
 
 def test_a_head_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -54,8 +56,8 @@ def test_a_damaged_head_is_explained(tmp_path: Path, text: str) -> None:
 
 
 def test_damaged_states_are_explained(tmp_path: Path) -> None:
-    save(tmp_path, SPECIFICATION, Shard(), Replay(SPECIFICATION).snapshot())
-    file = tmp_path / "0" / "user.npz"
+    save(tmp_path, SPECIFICATION, EVERYTHING, Replay(SPECIFICATION).snapshot())
+    file = tmp_path / EVERYTHING.name / "user.npz"
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(InputError, match=r"states in .*user"):
-        HEAD.load(tmp_path, SPECIFICATION, Shard())
+        HEAD.load(tmp_path, SPECIFICATION, EVERYTHING)

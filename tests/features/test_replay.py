@@ -6,11 +6,16 @@ import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cartwise.features import table
+from cartwise.events import EVENT_TYPES
+from cartwise.features import kernel, table
 from cartwise.features.catalogue import SPECIFICATION
-from cartwise.features.replay import Replay, Shard, complete
+from cartwise.features.keys import KeyColumns
+from cartwise.features.layout import StateLayout, plan_of
+from cartwise.features.replay import Replay, complete
+from cartwise.features.shards import Division
 from tests.logs import frame, logs
 from tests.reference import Event, vector
 
@@ -70,11 +75,11 @@ def _forget_before_every_event(log: list[Event]) -> None:
     assert np.array(vectors).tobytes() == all_vectors(events).tobytes()
 
 
-@pytest.mark.parametrize("shards", [2, 5])
-def test_shards_together_equal_one_replay(shards: int) -> None:
+@pytest.mark.parametrize("division", [Division(1, 1), Division(1, 3), Division(5, 2)])
+def test_shards_together_equal_one_replay(division: Division) -> None:
     log = _shop(300)
     events, rows = frame(log), np.arange(300)
-    parts = [Replay(SPECIFICATION, Shard(i, shards)).values(events, rows) for i in range(shards)]
+    parts = [Replay(SPECIFICATION, shard).values(events, rows) for shard in division.shards()]
     together = parts[0]
     for part in parts[1:]:
         together = np.where(np.isnan(part), together, part)
@@ -97,6 +102,12 @@ def test_a_first_event_that_is_landmarks_late_reads_as_one() -> None:
     assert vectors[1, SPECIFICATION.vector.index("session_cart_1h")] == 1.0
 
 
+def test_what_follows_landmarks_later_does_not_touch_a_first_cart() -> None:
+    cart = Event(1_580_000_000 - 70 * 86_400, "cart", 1, 1, "b", 1.0, 1, "a")
+    view = Event(1_580_000_000, "view", 1, 1, "b", 1.0, 1, "a")
+    assert all_vectors(frame([cart, view]))[0].tobytes() == all_vectors(frame([cart])).tobytes()
+
+
 def _shop(size: int) -> list[Event]:
     rng = np.random.default_rng(5)
     times = 1_570_000_000 + np.cumsum(rng.choice([0, 1, 60, 3600, 86_400], size))
@@ -106,3 +117,38 @@ def _shop(size: int) -> list[Event]:
               float(rng.choice([0.0, 9.99])), int(rng.integers(20)), f"s{rng.integers(30)}")
         for i in range(size)
     ]  # fmt: skip
+
+
+@settings(max_examples=30, deadline=None)
+@given(logs() | logs(late=True), st.integers(1, 5))
+def test_states_as_a_whole_are_what_the_kernel_makes_of_the_events(
+    log: list[Event], at_a_time: int
+) -> None:
+    replay, plan = Replay(SPECIFICATION), plan_of(SPECIFICATION)
+    events = frame(log)
+    replay.values(events, np.arange(0))
+    for entity, layout in zip(SPECIFICATION.entities, plan.entities, strict=True):
+        keys, known = KeyColumns.of(events, entity.key).keys(entity)
+        truth = _states(layout, keys[known], [e for e, k in zip(log, known, strict=True) if k])
+        parts = replay.snapshot()[entity.name]
+        for states in table.whole_states(layout, plan.clock, parts, at_a_time):
+            for key, state in zip(states.keys, states.states, strict=True):
+                assert state.tobytes() == truth.pop(key.tobytes()).tobytes()
+        assert not truth
+
+
+def _states(
+    layout: StateLayout, keys: NDArray[np.uint64], log: list[Event]
+) -> dict[bytes, NDArray[np.float64]]:
+    clock, states = plan_of(SPECIFICATION).clock, {}
+    powers = np.empty(len(SPECIFICATION.half_lives))
+    for key, event in zip(keys, log, strict=True):
+        if key.tobytes() not in states:
+            states[key.tobytes()] = np.empty(layout.width)
+            kernel.clear(states[key.tobytes()], layout, 0)
+        kernel.weigh(clock, event.time, 1, powers)
+        log_price = np.log(event.price) if event.price > 0 else np.nan
+        code = EVENT_TYPES.index(event.event_type)
+        state = states[key.tobytes()]
+        kernel.apply(state, layout, clock, code, event.time, log_price, powers)
+    return states
