@@ -43,6 +43,8 @@ COMMANDS: Final = (
     Command("evaluate", "model", STEP_BY_STEP, "Measure a model on the test part."),
     Command("score", "model", STEP_BY_STEP, "Score every cart of a lake."),
     Command("replay", "replay", LIVE, "Play a log into the topic of events."),
+    Command("serve", "serve", LIVE, "Answer carts over HTTP."),
+    Command("keys", "keys", LIVE, "Make, list and revoke API keys."),
 )
 
 

@@ -11,7 +11,8 @@ from cartwise.data.splits import By
 GIGABYTE = 1_000_000_000
 
 
-def _option(*names: str, variable: str, **settings: Any) -> Any:
+def option(*names: str, variable: str, **settings: Any) -> Any:
+    """An option that may also be set as ``CARTWISE_<variable>`` in the environment."""
     return typer.Option(*names, envvar=f"CARTWISE_{variable}", show_envvar=False, **settings)
 
 
@@ -35,11 +36,11 @@ Out = Annotated[Path, typer.Option(help="Folder to write to.", show_default=Fals
 Json = Annotated[
     bool, typer.Option("--json", help="End with one line of JSON on the standard output.")
 ]
-Quiet = Annotated[bool, _option("--quiet", "-q", variable="QUIET", help="Show no progress.")]
+Quiet = Annotated[bool, option("--quiet", "-q", variable="QUIET", help="Show no progress.")]
 
 Horizon = Annotated[
     str,
-    _option(
+    option(
         "--horizon",
         variable="HORIZON",
         metavar="DURATION",
@@ -48,7 +49,7 @@ Horizon = Annotated[
 ]
 LabelScope = Annotated[
     Scope,
-    _option(
+    option(
         "--label-scope",
         variable="LABEL_SCOPE",
         help="Whether the purchase may be in any session of the user, or only in the cart's own.",
@@ -56,7 +57,7 @@ LabelScope = Annotated[
 ]
 SplitBy = Annotated[
     By,
-    _option(
+    option(
         "--split",
         variable="SPLIT",
         help="share: 60 % of the carts train, 10 % validate, 10 % calibrate, 20 % test, in order "
@@ -66,7 +67,7 @@ SplitBy = Annotated[
 ]
 Outages = Annotated[
     Path | None,
-    _option(
+    option(
         "--outages",
         variable="OUTAGES",
         help="File of suspect spans, made if missing, yours to edit.",
@@ -75,7 +76,7 @@ Outages = Annotated[
 ]
 Memory = Annotated[
     float,
-    _option(
+    option(
         "--memory",
         variable="MEMORY",
         min=0.1,
@@ -85,11 +86,9 @@ Memory = Annotated[
     ),
 ]
 Seed = Annotated[
-    int, _option("--seed", variable="SEED", min=0, max=2**31 - 1, help="Seed of all that is drawn.")
+    int, option("--seed", variable="SEED", min=0, max=2**31 - 1, help="Seed of all that is drawn.")
 ]
-Threads = Annotated[
-    int, _option("--threads", variable="THREADS", min=1, help="Threads of XGBoost.")
-]
+Threads = Annotated[int, option("--threads", variable="THREADS", min=1, help="Threads of XGBoost.")]
 Truth = Annotated[
     Path | None,
     typer.Option(
@@ -99,15 +98,15 @@ Truth = Annotated[
 ]
 Margin = Annotated[
     float,
-    _option("--margin", variable="MARGIN", help="Share of the price that the shop earns."),
+    option("--margin", variable="MARGIN", help="Share of the price that the shop earns."),
 ]
 NudgeCost = Annotated[
     float,
-    _option("--nudge-cost", variable="NUDGE_COST", help="What one nudge costs, in the currency."),
+    option("--nudge-cost", variable="NUDGE_COST", help="What one nudge costs, in the currency."),
 ]
 BoughtAnyway = Annotated[
     float,
-    _option(
+    option(
         "--bought-anyway",
         variable="BOUGHT_ANYWAY",
         help="Share of the nudged carts with a purchase that had been bought without the nudge.",
@@ -122,7 +121,7 @@ Track = Annotated[
 ]
 KafkaBootstrap = Annotated[
     str,
-    _option(
+    option(
         "--kafka-bootstrap",
         variable="KAFKA_BOOTSTRAP",
         metavar="HOST:PORT[,...]",
@@ -131,7 +130,7 @@ KafkaBootstrap = Annotated[
 ]
 TopicPrefix = Annotated[
     str,
-    _option(
+    option(
         "--topic-prefix",
         variable="TOPIC_PREFIX",
         metavar="NAME",
@@ -140,3 +139,18 @@ TopicPrefix = Annotated[
 ]
 DEFAULT_BOOTSTRAP = "127.0.0.1:9092"
 DEFAULT_TOPIC_PREFIX = "cartwise"
+
+StoreUrl = Annotated[
+    str,
+    option(
+        "--store-url",
+        variable="STORE_URL",
+        metavar="URL",
+        help="Store of states: redis://host:port/database or sqlite:///path.",
+    ),
+]
+Keys = Annotated[
+    Path, option("--keys", variable="KEYS", help="File of API keys: 'cartwise keys create'.")
+]
+DEFAULT_STORE_URL = "sqlite:///states.db"
+DEFAULT_KEYS = Path("keys.json")

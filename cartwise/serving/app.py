@@ -42,17 +42,18 @@ def create_app(
     limits: Limits | None = None,
     report: Path | None = None,
     background: Sequence[Background] = (),
+    on_close: Sequence[Background] = (),
 ) -> FastAPI:
     """The application.
 
     ``keyring`` gives the keys of the moment, None if everybody may do everything. ``background``
-    are tasks that run as long as the application does; an application ends them.
+    are tasks that run as long as the application does; ``on_close`` is done at its end.
     """
     app = FastAPI(
         title="Cartwise",
         version=__version__,
         description=_DESCRIPTION,
-        lifespan=_lifespan(service, background),
+        lifespan=_lifespan(service, background, on_close),
         redoc_url=None,
         separate_input_output_schemas=False,
     )
@@ -71,7 +72,7 @@ def create_app(
 
 
 def _lifespan(
-    service: Service, background: Sequence[Background]
+    service: Service, background: Sequence[Background], on_close: Sequence[Background]
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -86,6 +87,8 @@ def _lifespan(
             await asyncio.gather(*tasks, return_exceptions=True)
             service.explaining.close()
             await asyncio.to_thread(service.score_log.close, CLOSING_SECONDS)
+            for close in on_close:
+                await close()
 
     return lifespan
 

@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +34,10 @@ class ModelSource(Protocol):
         """
         ...
 
+    def kept(self) -> Path | None:
+        """The folder that was located last, if it is kept for the time when nothing can be."""
+        ...
+
 
 class Folder:
     """A bundle in a folder, that somebody may replace."""
@@ -42,6 +47,9 @@ class Folder:
 
     def locate(self) -> Path:
         return self._path
+
+    def kept(self) -> None:
+        """The folder itself is all there is."""
 
     def __str__(self) -> str:
         return str(self._path)
@@ -120,12 +128,19 @@ class Models:
                 self.pair = Pair(champion, self._models.get("challenger"))
 
     def _refresh(self, role: Role) -> None:
+        source = self._sources[role]
         try:
-            self._replace(role, self._sources[role].locate())
+            self._replace(role, source.locate())
         except CartwiseError as error:
             self._refuse(role, str(error))
+            if role not in self._models and (kept := source.kept()):
+                self._replace_with_kept(role, kept)
         else:
             self._refused.pop(role, None)
+
+    def _replace_with_kept(self, role: Role, folder: Path) -> None:
+        with suppress(CartwiseError):
+            self._replace(role, folder)
 
     def _replace(self, role: Role, folder: Path | None) -> None:
         loaded = self._models.get(role)

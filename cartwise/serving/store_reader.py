@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Sequence
+from typing import Final, Protocol, TypeVar
 
 from cartwise.errors import CartwiseError
 from cartwise.serving.breaker import Breaker
 from cartwise.serving.metrics import Metrics
 
 States = list[bytes | None]
+Result = TypeVar("Result")
 
 TIMEOUT_SECONDS: Final = 0.25
 
@@ -19,6 +20,10 @@ class Reads(Protocol):
 
     async def read(self, keys: Sequence[bytes]) -> States:
         """The packed state of each key, None where there is none."""
+        ...
+
+    async def check(self) -> None:
+        """Raise what would keep the store from being used."""
         ...
 
 
@@ -43,20 +48,26 @@ class StoreReader:
         if not self._breaker.may_try():
             return None
         start = time.perf_counter()
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                states = await self._store.read(keys)
-        except (CartwiseError, TimeoutError) as error:
-            self._failed(str(error) or f"no answer within {self._timeout_seconds} s")
-            return None
-        self._metrics.store_seconds.observe(time.perf_counter() - start)
-        self._breaker.succeeded()
-        self.trouble = None
+        states = await self._tried(self._store.read(keys))
+        if states is not None:
+            self._metrics.store_seconds.observe(time.perf_counter() - start)
         return states
 
     async def probe(self) -> None:
         """Find out whether the store is there, also when nobody asks for scores."""
-        await self.read([])
+        if self._breaker.may_try():
+            await self._tried(self._store.check())
+
+    async def _tried(self, call: Awaitable[Result]) -> Result | None:
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                result = await call
+        except (CartwiseError, TimeoutError) as error:
+            self._failed(str(error) or f"no answer within {self._timeout_seconds} s")
+            return None
+        self._breaker.succeeded()
+        self.trouble = None
+        return result
 
     def _failed(self, why: str) -> None:
         self._breaker.failed()

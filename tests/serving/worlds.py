@@ -110,6 +110,10 @@ class States:
             raise StoreUnavailable("the store is away")
         return [self.states.get(key) for key in keys]
 
+    async def check(self) -> None:
+        if self.away:
+            raise StoreUnavailable("the store is away")
+
     def apply(self, events: Sequence[LiveEvent]) -> None:
         """What the stream worker does, without its scores."""
         batch = LiveBatch(self._live.packing, events)
