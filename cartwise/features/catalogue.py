@@ -1,9 +1,19 @@
 """Cartwise's own features: the specification that training, stream and serving share."""
 
+import math
 from collections.abc import Callable
 
 from cartwise.events import EVENT_TYPES
-from cartwise.features.spec import Derived, Entity, LogRatio, Price, Rate, Specification, Sum
+from cartwise.features.spec import (
+    Derived,
+    Entity,
+    LogRatio,
+    Price,
+    Rate,
+    Specification,
+    Sum,
+    seconds_of,
+)
 
 ENTITIES = (
     Entity("shop", (), ("1h", "1d", "7d", "28d"), meaning="the shop as a whole"),
@@ -29,6 +39,13 @@ ENTITIES = (
         "one category of the catalogue",
     ),
     Entity("brand", ("brand",), ("1d", "7d", "28d"), (Price("view", "28d"),), "one brand"),
+    Entity(
+        "line",
+        ("category_id", "brand"),
+        ("7d", "28d"),
+        (Price("view", "28d"),),
+        "a brand's products in a category",
+    ),
     Entity("user_product", ("user_id", "product_id"), ("1d", "7d"), meaning="a user's product"),
     Entity(
         "user_category",
@@ -48,7 +65,7 @@ ENTITIES = (
     Entity(
         "session_category",
         ("user_session", "category_id"),
-        ("4h",),
+        ("1h", "4h"),
         (Price("view", "4h"),),
         "a category in one visit",
     ),
@@ -59,6 +76,9 @@ ENTITIES = (
         meaning="a product in one visit",
     ),
 )
+
+_MEAN_AGE_OF_A_SECOND = math.log(2.0) * (1 / seconds_of("1h") - 1 / seconds_of("4h"))
+"""By how much a second makes a ``mean_age`` grow."""
 
 
 def _rate(entity: str, hit: str, trial: str, half_life: str, prior: str | float, k: float) -> Rate:
@@ -85,10 +105,12 @@ def _conversion(hit: str, trial: str, base: float) -> list[Derived]:
     months = ("7d", "28d")
     return [
         *(_rate("shop", hit, trial, h, base, 20) for h in ("1d", *months)),
+        _rate("shop", hit, trial, "1h", rate_of("shop", "1d"), 20),
         *rates("category", months, "shop", 20),
         *rates("brand", months, "shop", 20),
         *(_kind(rate_of, h) for h in months),
-        *rates("product", months, "kind", 10),
+        *rates("line", months, "kind", 10),
+        *rates("product", months, "line", 10),
         *rates("user", ("1d", *months), "shop", 4),
         *rates("user_category", ("7d",), "user", 3),
         *rates("user_brand", ("7d",), "user", 3),
@@ -108,15 +130,49 @@ def _for_two() -> Rate:
     return Rate("user_with_product", "user_purchase_28d", "user_cart_28d", prior, 4)
 
 
+def _earlier() -> list[Derived]:
+    """What a user did before this visit, whose own carts may still be bought, and in it so far."""
+    wholes = {"user": "28d", "user_category": "7d", "user_product": "7d"}
+    return [
+        *(
+            _less(f"{name}_{event}_before", f"{name}_{event}_{h}", f"{_in_visit(name)}_{event}_4h")
+            for name, h in wholes.items()
+            for event in ("view", "cart", "purchase")
+        ),
+        Rate("user_bought_before", "user_purchase_before", "user_cart_before", 0.4, 2),
+        Rate("user_carted_before", "user_cart_before", "user_view_before", 0.05, 10),
+        _rate("session", "purchase", "cart", "4h", "user_purchase_per_cart_28d", 1),
+    ]
+
+
+def _in_visit(entity: str) -> str:
+    """``user_product`` becomes ``session_product``."""
+    return entity.replace("user", "session")
+
+
+def _others() -> list[Derived]:
+    """What the visit did with other products."""
+    wholes = ("session_view", "session_cart", "session_category_view", "session_category_cart")
+    return [
+        _less(f"{whole}_others", f"{whole}_4h", f"session_product_{whole.rpartition('_')[2]}_4h")
+        for whole in wholes
+    ]
+
+
+def _less(name: str, value: str, part: str) -> Sum:
+    return Sum(name, ((value, 1.0), (part, -1.0)))
+
+
 def _shares() -> list[Derived]:
     """How much of a visit, or of a user's interest, goes to the cart's product and its kind."""
-    of_whom = {
-        "session": ("session_category", "session_product", "4h"),
-        "user": ("user_category", "user_brand", "7d"),
-    }
+    of_whom = (
+        ("session", ("session_category", "session_product"), "4h"),
+        ("user", ("user_category", "user_brand"), "1d"),
+        ("user", ("user_category", "user_brand"), "7d"),
+    )
     return [
-        Rate(f"{part}_{event}_share", f"{part}_{event}_{h}", f"{whole}_{event}_{h}", 0.5, 1)
-        for whole, (*parts, h) in of_whom.items()
+        Rate(f"{part}_{event}_share_{h}", f"{part}_{event}_{h}", f"{whole}_{event}_{h}", 0.5, 1)
+        for whole, parts, h in of_whom
         for part in parts
         for event in ("view", "cart")
     ]
@@ -134,6 +190,7 @@ def _price_gaps() -> list[Derived]:
         "category_view_log_price_28d",
         "category_purchase_log_price_28d",
         "brand_view_log_price_28d",
+        "line_view_log_price_28d",
         "user_category_view_log_price_7d",
         "session_view_log_price_4h",
         "session_cart_log_price_4h",
@@ -142,11 +199,22 @@ def _price_gaps() -> list[Derived]:
     return [Sum(f"price_vs_{name}", (("log_price", 1.0), (name, -1.0))) for name in usual]
 
 
+def _price_levels() -> list[Derived]:
+    """Whether a user, a visit or a brand is of the dear or of the cheap kind in the category."""
+    means = (
+        "user_category_view_log_price_7d",
+        "session_category_view_log_price_4h",
+        "line_view_log_price_28d",
+    )
+    return [_less(f"level_of_{name}", name, "category_view_log_price_28d") for name in means]
+
+
 def _trends() -> list[Derived]:
     """Activity of late against activity at large."""
+    at_large = {"product": "28d", "category": "28d", "user": "28d", "user_category": "7d"}
     return [
-        LogRatio(f"{entity}_{event}_trend", f"{entity}_{event}_1d", f"{entity}_{event}_28d", 0.1)
-        for entity in ("product", "category")
+        LogRatio(f"{entity}_{event}_trend", f"{entity}_{event}_1d", f"{entity}_{event}_{h}", 0.1)
+        for entity, h in at_large.items()
         for event in ("view", "cart", "purchase")
     ]
 
@@ -159,8 +227,22 @@ def _mean_ages() -> list[Derived]:
         for entity, event in (
             ("session", "view"),
             ("session", "cart"),
+            ("session_category", "view"),
             ("session_product", "view"),
         )
+    ]
+
+
+def _paces() -> list[Derived]:
+    """How long a visit looks at things: the time by which its views come before the latest one,
+    as a whole and for each view. And whether the product, or its kind, was looked at early."""
+    age, last = "session_view_mean_age", "session_view_seconds_ago"
+    return [
+        Sum("session_view_span", ((age, 1.0), (last, -_MEAN_AGE_OF_A_SECOND))),
+        Rate("session_view_pace", "session_view_span", "session_view_4h", 0.0, 1),
+        _less("session_category_early", "session_category_view_mean_age", age),
+        _less("session_product_early", "session_product_view_mean_age", age),
+        _less("session_product_left", "session_product_view_seconds_ago", last),
     ]
 
 
@@ -181,10 +263,14 @@ SPECIFICATION = Specification(
     (
         *_conversions(),
         _for_two(),
+        *_earlier(),
+        *_others(),
         *_shares(),
         *_price_gaps(),
+        *_price_levels(),
         *_trends(),
         *_mean_ages(),
+        *_paces(),
         *_depths(),
     ),
 )
