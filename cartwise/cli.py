@@ -42,6 +42,7 @@ COMMANDS: Final = (
     Command("train", "model", STEP_BY_STEP, "Train and calibrate a model."),
     Command("evaluate", "model", STEP_BY_STEP, "Measure a model on the test part."),
     Command("score", "model", STEP_BY_STEP, "Score every cart of a lake."),
+    Command("stream", "stream", LIVE, "Follow the topic of events: states and scores."),
     Command("replay", "replay", LIVE, "Play a log into the topic of events."),
     Command("serve", "serve", LIVE, "Answer carts over HTTP."),
     Command("keys", "keys", LIVE, "Make, list and revoke API keys."),

@@ -223,23 +223,25 @@ def format_time(seconds: int) -> str:
 
 def parse_time(text: str) -> int | None:
     """Seconds since the Unix epoch, cut to whole ones; None where ``text`` is no time."""
-    return _parse_time(text) if len(text) <= _LONGEST_TIME else None
-
-
-@lru_cache(maxsize=2**16)
-def _parse_time(text: str) -> int | None:
-    match = _TIME.fullmatch(text)
+    match = _TIME.fullmatch(text) if len(text) <= _LONGEST_TIME else None
     if match is None:
         return None
-    *fields, sign, hours, minutes = match.groups()
-    try:
-        moment = datetime(*map(int, fields), tzinfo=UTC)  # type: ignore[misc, arg-type]
-    except ValueError:
+    year, month, day, *clock, sign, hours, minutes = match.groups()
+    midnight = _midnight(int(year), int(month), int(day))
+    hour, minute, second = map(int, clock)
+    if midnight is None or hour > 23 or minute > 59 or second > 59:
         return None
     offset = 3600 * int(hours or 0) + 60 * int(minutes or 0)
-    seconds = round(moment.timestamp()) - (-offset if sign == "-" else offset)
-    # An offset may lead out of the years that the calendar has.
-    return min(max(seconds, _FIRST_SECOND), _LAST_SECOND)
+    moment = midnight + 3600 * hour + 60 * minute + second
+    return moment + offset if sign == "-" else moment - offset
+
+
+@lru_cache(maxsize=4096)
+def _midnight(year: int, month: int, day: int) -> int | None:
+    try:
+        return int(datetime(year, month, day, tzinfo=UTC).timestamp())
+    except ValueError:
+        return None
 
 
 def _read_leniently(message: bytes) -> Event:

@@ -17,6 +17,7 @@ from cartwise.streaming.metrics import WorkerMetrics
 from tests.logs import frame
 from tests.reference import Event as ReferenceEvent
 from tests.streaming.worlds import (
+    POISON,
     Member,
     Published,
     Topic,
@@ -177,16 +178,6 @@ def test_the_memory_of_duplicates_does_not_depend_on_batches(steps: int) -> None
     topic.extend([view(0)])
     drain(worker(Member(topic), states))
     assert states.positions()["shop.events/0"].late == 1
-
-
-POISON = {
-    "message_is_json": b"\x00\x01",
-    "price_readable": b'{"price": [], "event_time": "2019-10-01T00:00:00Z", "event_type": "view",'
-    b' "product_id": 1, "user_id": 1}',
-    "price_not_negative": b'{"price": -1, "event_time": "2019-10-01T00:00:00Z",'
-    b' "event_type": "view", "product_id": 1, "user_id": 1}',
-    "message_not_too_long": b"x" * 10_000_000,
-}
 
 
 def test_a_poisoned_message_is_one_dead_letter_and_its_neighbours_count() -> None:

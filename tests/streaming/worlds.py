@@ -21,6 +21,16 @@ from cartwise.wire import DeadLetter, Event, Score
 
 PACKING = Packing(SPECIFICATION)
 
+POISON = {
+    "message_is_json": b"\x00\x01",
+    "price_readable": b'{"price": [], "event_time": "2019-10-01T00:00:00Z", "event_type": "view",'
+    b' "product_id": 1, "user_id": 1}',
+    "price_not_negative": b'{"price": -1, "event_time": "2019-10-01T00:00:00Z",'
+    b' "event_type": "view", "product_id": 1, "user_id": 1}',
+    "message_not_too_long": b"x" * 10_000_000,
+}
+"""Messages that are no events, by the rule that they break."""
+
 
 def view(second: int, **changes: object) -> Event:
     fields = {

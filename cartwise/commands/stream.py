@@ -1,0 +1,173 @@
+"""``cartwise stream``."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+from prometheus_client import start_http_server
+
+from cartwise.duration import parse_duration
+from cartwise.features.catalogue import SPECIFICATION
+from cartwise.logs import configure_logs
+from cartwise.model.bundle import Bundle
+from cartwise.model.mlflow_store import TRACKING_URI, Tracking
+from cartwise.model.registry import Registry
+from cartwise.options import (
+    DEFAULT_BOOTSTRAP,
+    DEFAULT_STORE_URL,
+    DEFAULT_TOPIC_PREFIX,
+    KafkaBootstrap,
+    StoreUrl,
+    TopicPrefix,
+    option,
+)
+from cartwise.store import open_store
+from cartwise.streaming.local import FileOutlet, LakeSource
+from cartwise.streaming.metrics import WorkerMetrics
+from cartwise.streaming.source import EventSource
+from cartwise.streaming.topics import Topics, TopicSettings
+from cartwise.streaming.worker import Clock, Outlet, Worker
+
+_REGISTRY = "models:/"
+
+MetricsPort = Annotated[
+    int | None,
+    option(
+        "--metrics-port",
+        variable="METRICS_PORT",
+        min=1,
+        max=65535,
+        help="Port of the metrics for Prometheus.",
+        show_default="none",
+    ),
+]
+Drain = Annotated[bool, typer.Option("--drain", help="End where the topic ends for now.")]
+
+
+def stream(
+    store_url: StoreUrl = DEFAULT_STORE_URL,
+    model: Annotated[
+        str | None,
+        option(
+            "--model",
+            variable="MODEL",
+            help="Scores the carts: a bundle's folder, or an alias such as "
+            "models:/cartwise@champion.",
+            show_default="none: states only",
+        ),
+    ] = None,
+    kafka_bootstrap: KafkaBootstrap = DEFAULT_BOOTSTRAP,
+    topic_prefix: TopicPrefix = DEFAULT_TOPIC_PREFIX,
+    create_topics: Annotated[
+        bool, typer.Option("--create-topics", help="First create the topics that are missing.")
+    ] = False,
+    partitions: Annotated[
+        int, typer.Option(min=1, help="Of new topics: so many workers may share the work.")
+    ] = 12,
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            help="Without Kafka: the lake to read instead of a topic.", show_default=False
+        ),
+    ] = None,
+    scores: Annotated[
+        Path,
+        option("--scores", variable="SCORES", help="Without Kafka: the folder of scores.jsonl."),
+    ] = Path("scores"),
+    duplicate_horizon: Annotated[
+        str,
+        option(
+            "--duplicate-horizon",
+            variable="DUPLICATE_HORIZON",
+            metavar="DURATION",
+            help="An event that comes again within this time of the log counts once.",
+        ),
+    ] = "1h",
+    drain: Drain = False,
+    metrics_port: MetricsPort = None,
+) -> None:
+    """Follow the topic of events: states into the store, scores of carts into their topic.
+
+    Any number of workers may run side by side; partitions are dealt out among them. A worker ends
+    on SIGTERM or Ctrl-C after the batch that it has begun.
+    """
+    configure_logs()
+    horizon_seconds = parse_duration(duplicate_horizon)
+    metrics = WorkerMetrics()
+    if events is not None:
+        ends = _Ends(LakeSource(events), FileOutlet(scores))
+    else:
+        settings = TopicSettings(partitions) if create_topics else None
+        ends = _kafka(kafka_bootstrap, Topics.of(topic_prefix), settings, metrics)
+    with _stop_signals() as must_stop, _closing(ends.source):
+        if metrics_port:
+            start_http_server(metrics_port, registry=metrics.registry)
+        worker = Worker(
+            ends.source,
+            open_store(store_url, SPECIFICATION),
+            ends.outlet,
+            SPECIFICATION,
+            _scorer(model),
+            horizon_seconds=horizon_seconds,
+            clock=Clock(time.time, time.monotonic),
+            metrics=metrics,
+        )
+        worker.run(must_stop, drain=drain or events is not None)
+
+
+class _Ends(NamedTuple):
+    source: EventSource
+    outlet: Outlet
+
+
+def _kafka(
+    bootstrap: str, topics: Topics, new: TopicSettings | None, metrics: WorkerMetrics
+) -> _Ends:
+    # The extra is needed by whoever has a Kafka.
+    from cartwise.streaming import kafka  # noqa: PLC0415
+    from cartwise.streaming.consumer import KafkaSource  # noqa: PLC0415
+    from cartwise.streaming.producer import CheckedProducer, KafkaOutlet  # noqa: PLC0415
+
+    if new:
+        kafka.create_topics(bootstrap, topics, new)
+    kafka.require_topics(bootstrap, topics)
+    source = KafkaSource(bootstrap, topics.events, f"{topics.events}.stream", metrics.lost.inc)
+    return _Ends(source, KafkaOutlet(CheckedProducer(bootstrap), topics))
+
+
+def _scorer(model: str | None) -> Bundle | None:
+    if model is None:
+        return None
+    folder = Path(model)
+    if model.startswith(_REGISTRY):
+        registry = Registry(Tracking(os.environ.get(TRACKING_URI)))
+        folder = registry.fetch(registry.find(model), Path(".cartwise/models"))
+    bundle = Bundle.load(folder)
+    bundle.require_fingerprint(SPECIFICATION.fingerprint)
+    return bundle
+
+
+@contextmanager
+def _closing(source: EventSource) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        source.close()
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """Whether somebody asked this process to end, by SIGTERM or Ctrl-C."""
+    asked: list[int] = []
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda got, _frame: asked.append(got)) for number in numbers]
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
