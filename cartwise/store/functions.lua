@@ -1,12 +1,13 @@
 -- What Redis does for a store, each function in one step that nothing comes between.
 --
--- A prelude (redis_library.py) defines NAME, FINGERPRINT (8 bytes), FORMATS (struct formats of so
--- many doubles) and ENTITIES by the first byte of a key: the seconds after which a key that is not
--- written may go, and per event type the slots of its block: periods per landmark of the slot's
--- half-life, 0 where the slot is the latest time.
+-- A prelude (redis_library.py) defines NAME, FINGERPRINT (8 bytes) and ENTITIES, by the first byte
+-- of a key: `kept_seconds` after which a key that is not written may go, and `blocks` by event type,
+-- each with its size in `bytes` and two functions of packed blocks, written out for their length:
+-- `add(one, its place, other, its place)`, and `move(one, its place, landmarks)`.
 
 local HEAD, POSITIONS = 'cartwise:head', 'cartwise:positions'
 local ENTITY_BYTE = 4 -- of a key with its prefix
+local FIRST_BLOCK = 17 -- place in a packed state
 local AT_A_TIME = 1000 -- values that fit Lua's stack
 
 local function fail(code, text)
@@ -23,84 +24,87 @@ end
 
 -- States ------------------------------------------------------------------------------------------
 
-local function is_state(state, entity)
-  if #state < 16 or string.sub(state, 1, 8) ~= FINGERPRINT then
-    return false
-  end
-  local mask = struct.unpack('<I4', state, 13)
-  local size = entity.sizes[mask]
-  if not size then
-    size = 16
-    for event = 1, #entity.blocks do
+-- Where the blocks of a state with this mask begin, by event type (none: false), its size, and the
+-- event type of its `only` block if it has one.
+local function shape_of(entity, mask)
+  local shape = entity.shapes[mask]
+  if not shape then
+    local place, present = FIRST_BLOCK, {}
+    shape = {}
+    for event, block in ipairs(entity.blocks) do
+      shape[event] = false
       if bit.band(mask, 2 ^ (event - 1)) ~= 0 then
-        size = size + 8 * #entity.blocks[event]
+        shape[event] = place
+        place = place + block.bytes
+        present[#present + 1] = event
       end
     end
-    entity.sizes[mask] = size
+    shape.bytes = place - 1
+    shape.only = #present == 1 and present[1]
+    entity.shapes[mask] = shape
   end
-  return #state == size
+  return shape
 end
 
--- Moves a block's sums, not its time, by so many landmarks: the power of two is exact.
-local function move(values, slots, landmarks)
-  for i = 1, #slots do
-    if slots[i] > 0 then
-      values[i] = math.ldexp(values[i], landmarks * slots[i])
+-- Shape, landmark and mask of a packed state; none if it is no state of this entity.
+local function parse(entity, state)
+  if #state >= FIRST_BLOCK - 1 then
+    local fingerprint, landmark, mask = struct.unpack('<c8i4I4', state)
+    local shape = shape_of(entity, mask)
+    if fingerprint == FINGERPRINT and #state == shape.bytes then
+      return shape, landmark, mask
     end
   end
 end
 
-local function add(ours, theirs, slots)
-  for i = 1, #slots do
-    if slots[i] > 0 then
-      ours[i] = ours[i] + theirs[i]
-    elseif theirs[i] > ours[i] then
-      ours[i] = theirs[i]
-    end
-  end
-end
-
--- A block's values for a landmark, or none.
-local function values_of(state, place, slots, landmarks)
-  local values = {struct.unpack(FORMATS[#slots], state, place)}
+-- A block of a state, moved by so many landmarks.
+local function block_of(block, state, place, landmarks)
   if landmarks ~= 0 then
-    move(values, slots, landmarks)
+    return block.move(state, place, landmarks)
   end
-  return values
+  return string.sub(state, place, place + block.bytes - 1)
 end
 
--- The sum of two packed states of an entity. Blocks that only one of them has are copied.
-local function merged(blocks, old, new)
-  local old_landmark, old_mask = struct.unpack('<i4I4', old, 9)
-  local new_landmark, new_mask = struct.unpack('<i4I4', new, 9)
-  local landmark = math.max(old_landmark, new_landmark)
-  local old_move, new_move = old_landmark - landmark, new_landmark - landmark
-  local parts = {FINGERPRINT, struct.pack('<i4I4', landmark, bit.bor(old_mask, new_mask))}
-  local old_place, new_place, flag = 17, 17, 1
-  for event = 1, #blocks do
-    local slots = blocks[event]
-    local size = 8 * #slots
-    local ours, theirs = bit.band(old_mask, flag) ~= 0, bit.band(new_mask, flag) ~= 0
+-- The sum of two packed states of an entity, of any shape and landmark.
+local function sum_of(entity, old, old_shape, old_move, new, new_shape, new_move)
+  local parts = {}
+  for event, block in ipairs(entity.blocks) do
+    local ours, theirs = old_shape[event], new_shape[event]
     if ours and theirs then
-      local values = values_of(old, old_place, slots, old_move)
-      add(values, values_of(new, new_place, slots, new_move), slots)
-      parts[#parts + 1] = struct.pack(FORMATS[#slots], unpack(values, 1, #slots))
-    elseif ours and old_move == 0 then
-      parts[#parts + 1] = string.sub(old, old_place, old_place + size - 1)
-    elseif theirs and new_move == 0 then
-      parts[#parts + 1] = string.sub(new, new_place, new_place + size - 1)
+      local one = block_of(block, old, ours, old_move)
+      parts[#parts + 1] = block.add(one, 1, block_of(block, new, theirs, new_move), 1)
     elseif ours then
-      local values = values_of(old, old_place, slots, old_move)
-      parts[#parts + 1] = struct.pack(FORMATS[#slots], unpack(values, 1, #slots))
+      parts[#parts + 1] = block_of(block, old, ours, old_move)
     elseif theirs then
-      local values = values_of(new, new_place, slots, new_move)
-      parts[#parts + 1] = struct.pack(FORMATS[#slots], unpack(values, 1, #slots))
+      parts[#parts + 1] = block_of(block, new, theirs, new_move)
     end
-    if ours then old_place = old_place + size end
-    if theirs then new_place = new_place + size end
-    flag = flag * 2
   end
   return table.concat(parts)
+end
+
+-- Adds a delta to a packed state; none if that is no state of the entity.
+local function merged(entity, old, new, new_shape, new_landmark, new_mask)
+  local old_shape, old_landmark, old_mask = parse(entity, old)
+  if not old_shape then
+    return nil
+  end
+  local only = new_shape.only
+  local place = only and old_shape[only]
+  if place and old_landmark == new_landmark then
+    -- Nearly always: one block of the delta goes into a block that is there.
+    local block = entity.blocks[only]
+    local sum = block.add(old, place, new, FIRST_BLOCK)
+    local before = string.sub(old, 1, place - 1)
+    if old_shape.only then
+      return before .. sum
+    end
+    return before .. sum .. string.sub(old, place + block.bytes)
+  end
+  local landmark = math.max(old_landmark, new_landmark)
+  local head = struct.pack('<i4I4', landmark, bit.bor(old_mask, new_mask))
+  return FINGERPRINT .. head .. sum_of(
+    entity, old, old_shape, old_landmark - landmark, new, new_shape, new_landmark - landmark
+  )
 end
 
 local function refusal(key, state)
@@ -120,23 +124,31 @@ local function merge_all(keys, deltas, before, states)
     local last = math.min(start + AT_A_TIME - 1, #keys)
     local olds = redis.call('MGET', unpack(keys, start, last))
     for i = start, last do
-      local entity = ENTITIES[string.byte(keys[i], ENTITY_BYTE)]
-      local old, new = olds[i - start + 1], deltas[before + i]
-      if not entity or not is_state(new, entity) then
-        return refusal(keys[i], new)
+      local key, new, old = keys[i], deltas[before + i], olds[i - start + 1]
+      local entity = ENTITIES[string.byte(key, ENTITY_BYTE)]
+      local shape, landmark, mask
+      if entity then
+        shape, landmark, mask = parse(entity, new)
       end
-      if old and not is_state(old, entity) then
-        return refusal(keys[i], old)
+      if not shape then
+        return refusal(key, new)
       end
-      states[i] = old and merged(entity.blocks, old, new) or new
+      states[i] = new
+      if old then
+        states[i] = merged(entity, old, new, shape, landmark, mask)
+      end
+      if not states[i] then
+        return refusal(key, old)
+      end
     end
   end
 end
 
 local function put_all(keys, states, before)
+  local call, byte = redis.call, string.byte
   for i = 1, #keys do
-    local entity = ENTITIES[string.byte(keys[i], ENTITY_BYTE)]
-    redis.call('SET', keys[i], states[before + i], 'EX', entity.kept_seconds)
+    local entity = ENTITIES[byte(keys[i], ENTITY_BYTE)]
+    call('SET', keys[i], states[before + i], 'EX', entity.kept_seconds)
   end
 end
 
@@ -171,6 +183,7 @@ local function offset_of(source)
   return position and string.match(position, '^%-?%d+') or ''
 end
 
+-- Refuses advances that begin elsewhere than where their sources stand.
 local function stale(advances)
   for _, advance in ipairs(advances) do
     local found = offset_of(advance.source)

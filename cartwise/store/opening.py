@@ -27,7 +27,7 @@ def open_store(url: str, specification: Specification) -> Store:
     if url == "memory://":
         return MemoryStore(specification)
     if url.startswith(_REDIS):
-        store: Store = _redis().RedisStore.at(url, specification)
+        store: Store = _with_redis("redis").RedisStore.at(url, specification)
         return store
     return SqliteStore(_sqlite_path(url), specification)
 
@@ -37,16 +37,16 @@ def open_async_store(url: str, specification: Specification) -> AsyncStore:
     if url == "memory://":
         return AsyncMemoryStore(MemoryStore(specification))
     if url.startswith(_REDIS):
-        reader: AsyncStore = _redis().AsyncRedisStore.at(url, specification)
+        reader: AsyncStore = _with_redis("redis_reader").AsyncRedisStore.at(url, specification)
         return reader
     return AsyncSqliteStore(_sqlite_path(url), specification)
 
 
-def _redis() -> ModuleType:
+def _with_redis(module: str) -> ModuleType:
     try:
-        return import_module("cartwise.store.redis")
+        return import_module(f"cartwise.store.{module}")
     except ModuleNotFoundError as error:
-        if error.name != "redis":
+        if (error.name or "").partition(".")[0] not in {"redis", "hiredis"}:
             raise
         raise MissingExtra("redis", "stream") from error
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-LARGEST_MERGE_KEYS: Final = 20_000
-"""A merge should have no more keys: Redis serves nobody else meanwhile, for 0.1 s then."""
+LARGEST_MERGE_KEYS: Final = 10_000
+"""A merge should have no more keys: Redis serves nobody else meanwhile, for some 50 ms then."""
 
 EVENT_ID_BYTES: Final = 16
 

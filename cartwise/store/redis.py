@@ -11,8 +11,6 @@ from dataclasses import astuple
 from typing import Any, Final, Self
 
 from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
-from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
@@ -24,10 +22,9 @@ from cartwise.store.head import Head
 from cartwise.store.offsets import stale_offset
 from cartwise.store.protocol import Advance, Merge, Position, Resumption, States
 from cartwise.store.redis_errors import require_no_eviction, translated
+from cartwise.store.redis_keys import HEAD, PREFIX
 from cartwise.store.redis_library import library_of
 
-HEAD: Final = b"cartwise:head"
-PREFIX: Final = b"cw:"
 TIMEOUT_SECONDS: Final = 10.0
 _POSITIONS: Final = b"cartwise:positions"
 _AT_A_TIME: Final = 5000
@@ -185,37 +182,3 @@ def _arguments(advances: Sequence[Advance]) -> list[Argument]:
 
 def _position(text: bytes) -> Position:
     return Position(*map(int, text.split()))
-
-
-class AsyncRedisStore:
-    """The reading half of a Redis store for a server that must not wait."""
-
-    def __init__(self, client: AsyncRedis, specification: Specification) -> None:
-        self._client = client
-        self._expected = Head(specification.fingerprint)
-
-    @classmethod
-    def at(cls, url: str, specification: Specification) -> Self:
-        """As :meth:`RedisStore.at`."""
-        client = AsyncRedis.from_url(
-            url,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            retry=AsyncRetry(NoBackoff(), 1),
-        )
-        return cls(client, specification)
-
-    async def read(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        with translated():
-            head, *states = await self._client.mget([HEAD, *map(PREFIX.__add__, keys)])
-        self._expected.require(head)
-        found: list[bytes | None] = states
-        return found
-
-    async def check(self) -> None:
-        with translated():
-            require_no_eviction(await self._client.info("memory"))
-            self._expected.require(await self._client.get(HEAD))
-
-    async def close(self) -> None:
-        await self._client.aclose()

@@ -28,6 +28,12 @@ def translated() -> Iterator[None]:
 
 def store_error(error: Exception) -> StoreError:
     """The store's error for one of Redis's."""
+    # The general client has classes for these, the lean one only the text.
+    text = str(error)
+    if text.startswith(("NOAUTH", "WRONGPASS", "NOPERM")):
+        error = AuthenticationError(text)
+    elif text.startswith(("LOADING", "MASTERDOWN", "BUSY ")):
+        error = ConnectionError(text)
     match error:
         case AuthenticationError() | AuthorizationError() | NoPermissionError():
             return StoreError(f"Redis refuses these credentials ({error}): check the store's URL")
@@ -50,3 +56,10 @@ def require_no_eviction(memory: Mapping[str, object]) -> None:
             f"Redis evicts keys when it is full (maxmemory-policy {policy}), so features would be "
             "wrong and nobody would know: set maxmemory-policy to noeviction"
         )
+
+
+def memory_facts(info: bytes) -> dict[str, object]:
+    """``INFO memory`` as the general client gives it, as far as it is of use here."""
+    lines = [line.partition(":") for line in info.decode().splitlines()]
+    facts = {name: value for name, _, value in lines}
+    return {**facts, "maxmemory": int(facts.get("maxmemory", "0"))}

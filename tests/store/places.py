@@ -39,3 +39,8 @@ def place_at(url: str) -> Iterator[Place]:
         yield Place(
             lambda: open_as(SPECIFICATION), lambda: open_async_store(url, SPECIFICATION), open_as
         )
+
+
+def opened(url: str) -> closing[Store]:
+    """A store to use in a with block."""
+    return closing(open_store(url, SPECIFICATION))

@@ -49,6 +49,8 @@ class Server:
             try:
                 with self.client as client:
                     client.ping()
+            except redis.AuthenticationError:
+                return
             except redis.ConnectionError:
                 time.sleep(0.02)
             else:
