@@ -6,19 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from deploy.services.redis import Redis
 from tests.store.places import Place, memory_place, place_at
-from tests.store.servers import Server, redis_server
+from tests.store.servers import client_of, redis_server
 
 
 @pytest.fixture(scope="session")
-def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with redis_server(tmp_path_factory.mktemp("redis"), "--appendonly", "no") as server:
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
         yield server
 
 
 @contextmanager
-def _redis_place(server: Server) -> Iterator[Place]:
-    with server.client as client:
+def _redis_place(server: Redis) -> Iterator[Place]:
+    with client_of(server) as client:
         client.flushall()
     with place_at(server.url) as place:
         yield place

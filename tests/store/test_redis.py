@@ -1,9 +1,11 @@
 """What a Redis store does in a server's bad times."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,23 +14,24 @@ from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.packed import KEY_BYTES
 from cartwise.store import Store, open_async_store
 from cartwise.store.redis_library import SLACK_SECONDS
+from deploy.services.redis import Redis
 from tests.features.live_events import LIVE
 from tests.store.batches import EVENTS, SOURCE, add, batch, deltas, require_same, states_of
 from tests.store.places import opened
-from tests.store.servers import Server, redis_server
+from tests.store.servers import client_of, redis_server
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def server(shared_redis: Server) -> Server:
-    with shared_redis.client as client:
+def server(shared_redis: Redis) -> Redis:
+    with client_of(shared_redis) as client:
         client.flushall()
     return shared_redis
 
 
 @pytest.fixture
-def store(server: Server) -> Iterator[Store]:
+def store(server: Redis) -> Iterator[Store]:
     with opened(server.url) as store:
         yield store
 
@@ -45,9 +48,9 @@ def read_once(url: str) -> list[bytes | None]:
     return asyncio.run(read())
 
 
-def test_functions_come_back_to_a_server_that_lost_them(server: Server, store: Store) -> None:
+def test_functions_come_back_to_a_server_that_lost_them(server: Redis, store: Store) -> None:
     add(store, EVENTS[:5])
-    with server.client as client:
+    with client_of(server) as client:
         client.function_flush()
     add(store, EVENTS[5:9])
     require_same(states_of(store), deltas(EVENTS[:9]))
@@ -84,14 +87,17 @@ def test_a_reader_goes_on_when_the_server_is_back(tmp_path: Path) -> None:
         asyncio.run(read_through_a_crash())
 
 
-def test_a_server_that_hangs_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_hangs_is_given_up(server: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cartwise.store.redis_reader.TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr("cartwise.store.redis.TIMEOUT_SECONDS", 0.2)
+
+    with client_of(server) as client:
+        pid = client.info("server")["process_id"]
 
     async def read_from_a_hanging_server() -> None:
         reader = open_async_store(server.url, SPECIFICATION)
         await reader.read([])
-        server.process.send_signal(signal.SIGSTOP)
+        os.kill(pid, signal.SIGSTOP)
         try:
             for _ in range(2):  # the second time, no connection can be had either
                 with pytest.raises(StoreTimeout):
@@ -99,7 +105,7 @@ def test_a_server_that_hangs_is_given_up(server: Server, monkeypatch: pytest.Mon
             with opened(server.url) as store, pytest.raises(StoreTimeout):
                 store.read([])
         finally:
-            server.process.send_signal(signal.SIGCONT)
+            os.kill(pid, signal.SIGCONT)
         await reader.read([])
         await reader.close()
 
@@ -107,7 +113,7 @@ def test_a_server_that_hangs_is_given_up(server: Server, monkeypatch: pytest.Mon
 
 
 def test_an_answer_that_nobody_waits_for_is_not_taken_for_another(
-    server: Server, store: Store
+    server: Redis, store: Store
 ) -> None:
     add(store, EVENTS)
     keys = [LIVE.keys(event) for event in EVENTS]
@@ -133,23 +139,25 @@ def test_nobody_there_is_unavailable() -> None:
         read_once(url)
 
 
-def test_a_password_opens_and_a_wrong_one_is_told(tmp_path: Path) -> None:
-    with redis_server(tmp_path, "--appendonly", "no", "--requirepass", "sésame@1") as server:
-        right, wrong, none = (
-            f"redis://{user}127.0.0.1:{server.port}/3" for user in (":s%C3%A9same%401@", ":x@", "")
-        )
-        with opened(right) as store:
-            add(store, EVENTS[:1])
-        assert None not in read_once(right)
-        for url in (wrong, none):
-            with opened(url) as store, pytest.raises(StoreError, match="URL"):
-                store.check()
-            with pytest.raises(StoreError, match="URL"):
-                read_once(url)
+def test_a_password_opens_and_a_wrong_one_is_told(server: Redis) -> None:
+    where = urlsplit(server.url)
+    right, wrong, none = (
+        where._replace(netloc=f"{user}127.0.0.1:{where.port}", path="/3").geturl()
+        for user in (f":{where.password}@", ":x@", "")
+    )
+    with opened(right) as store:
+        add(store, EVENTS[:1])
+    assert None not in read_once(right)
+    assert set(read_once(server.url)) == {None}  # another database
+    for url in (wrong, none):
+        with opened(url) as store, pytest.raises(StoreError, match="URL"):
+            store.check()
+        with pytest.raises(StoreError, match="URL"):
+            read_once(url)
 
 
-def test_a_server_that_evicts_states_is_refused(server: Server, store: Store) -> None:
-    with server.client as client:
+def test_a_server_that_evicts_states_is_refused(server: Redis, store: Store) -> None:
+    with client_of(server) as client:
         client.config_set("maxmemory", "1gb")
         client.config_set("maxmemory-policy", "allkeys-lru")
         client.function_flush()
@@ -162,10 +170,10 @@ def test_a_server_that_evicts_states_is_refused(server: Server, store: Store) ->
             client.config_set("maxmemory-policy", "noeviction")
 
 
-def test_a_full_server_refuses_a_batch_as_a_whole(server: Server, store: Store) -> None:
+def test_a_full_server_refuses_a_batch_as_a_whole(server: Redis, store: Store) -> None:
     store.merge(batch(EVENTS[:5]))
     before = states_of(store)
-    with server.client as client:
+    with client_of(server) as client:
         client.config_set("maxmemory", 1)
         try:
             with pytest.raises(StoreUnavailable, match="maxmemory"):
@@ -177,10 +185,10 @@ def test_a_full_server_refuses_a_batch_as_a_whole(server: Server, store: Store) 
 
 
 def test_states_expire_by_the_clock_some_time_after_they_could_be_seen(
-    server: Server, store: Store
+    server: Redis, store: Store
 ) -> None:
     add(store, EVENTS)  # of years ago: what is replayed must not vanish at once
-    with server.client as client:
+    with client_of(server) as client:
         for key in deltas(EVENTS):
             kept = SPECIFICATION.entities[key[0]].time_to_live_seconds + SLACK_SECONDS
             assert 0 <= kept - client.ttl(b"cw:" + key) < 60
@@ -188,17 +196,17 @@ def test_states_expire_by_the_clock_some_time_after_they_could_be_seen(
         assert client.ttl("cartwise:head") < 0
 
 
-def test_keys_of_others_in_the_database_are_left_alone(server: Server, store: Store) -> None:
-    with server.client as client:
+def test_keys_of_others_in_the_database_are_left_alone(server: Redis, store: Store) -> None:
+    with client_of(server) as client:
         client.set("theirs", "theirs")
         store.load([list(deltas(EVENTS).items())], {})
         assert client.get("theirs") == b"theirs"
     assert {len(key) for key in states_of(store)} == {KEY_BYTES}
 
 
-def test_a_state_that_somebody_damaged_stops_the_batch(server: Server, store: Store) -> None:
+def test_a_state_that_somebody_damaged_stops_the_batch(server: Redis, store: Store) -> None:
     store.merge(batch(EVENTS[:5]))
-    with server.client as client:
+    with client_of(server) as client:
         client.set(b"cw:" + LIVE.keys(EVENTS[0])[-1], "rubbish")
     before = states_of(store)
     with pytest.raises(StoreError):
