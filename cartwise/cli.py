@@ -15,6 +15,7 @@ from cartwise.settings import file_settings, settings_file
 FIRST_STEPS: Final = "First steps"
 STEP_BY_STEP: Final = "Step by step"
 LIVE: Final = "Live"
+REGISTRY: Final = "Which model serves"
 
 
 class Command(NamedTuple):
@@ -46,6 +47,11 @@ COMMANDS: Final = (
     Command("replay", "replay", LIVE, "Play a log into the topic of events."),
     Command("serve", "serve", LIVE, "Answer carts over HTTP."),
     Command("keys", "keys", LIVE, "Make, list and revoke API keys."),
+    Command("models", "models", REGISTRY, "Show the registered models, or two side by side."),
+    Command(
+        "promote", "models", REGISTRY, "Hold a model against the champion; let the gate decide."
+    ),
+    Command("rollback", "models", REGISTRY, "Let the champion before the present one serve again."),
 )
 
 

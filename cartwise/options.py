@@ -154,3 +154,12 @@ Keys = Annotated[
 ]
 DEFAULT_STORE_URL = "sqlite:///states.db"
 DEFAULT_KEYS = Path("keys.json")
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        envvar="MLFLOW_TRACKING_URI",
+        show_envvar=False,
+        help="Server or store of MLflow: MLFLOW_TRACKING_URI, or ./mlruns/mlflow.db.",
+        show_default=False,
+    ),
+]

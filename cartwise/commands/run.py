@@ -1,6 +1,5 @@
 """``cartwise run`` and ``cartwise demo``: the whole pipeline at once."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +32,7 @@ from cartwise.options import (
     SplitBy,
     Threads,
     Track,
+    TrackingUri,
     Truth,
 )
 from cartwise.pipeline import MODEL, Run, RunSettings
@@ -76,6 +76,7 @@ def run(
     seed: Seed = 7,
     threads: Threads = 2,
     track: Track = True,
+    tracking_uri: TrackingUri = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -89,14 +90,10 @@ def run(
         training_set_settings(horizon, label_scope, split, outages, memory),
         training_settings(seed, threads, margin, nudge_cost, bought_anyway),
         evaluation_settings(seed, threads),
-        _tracking() if track else None,
+        Tracking(tracking_uri) if track else None,
     )
     result = run_pipeline(sources, out, settings, truth=truth, progress=open_progress(quiet=quiet))
     present(result.facts(), run_summary(result), as_json=as_json)
-
-
-def _tracking() -> Tracking:
-    return Tracking(os.environ.get("MLFLOW_TRACKING_URI"))
 
 
 def run_summary(run: Run) -> RenderableType:

@@ -72,13 +72,14 @@ def intervals(
     values = [statistic(np.ones(len(users))) for statistic in statistics]
     draws = min(draws, max(_FEWEST_DRAWS, int(_MOST_WEIGHINGS / max(len(users), 1))))
     drawn: list[list[Array]] = [[] for _ in statistics]
-    for weight in _weights(users, draws, seed):
+    for weight in weighings(users, draws, seed):
         for statistic, kept in zip(statistics, drawn, strict=True):
             kept.append(statistic(weight))
     return [_interval(value, np.array(kept)) for value, kept in zip(values, drawn, strict=True)]
 
 
-def _weights(users: NDArray[Any], draws: int, seed: int) -> Iterator[Array]:
+def weighings(users: NDArray[Any], draws: int, seed: int) -> Iterator[Array]:
+    """How often each cart (of ``users`` (n,)) is drawn, (n,) for every draw; none without carts."""
     names, user_of_cart = np.unique(users, return_inverse=True)
     random = np.random.default_rng(seed)
     for _ in range(draws if len(names) else 0):

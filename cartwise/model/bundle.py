@@ -120,7 +120,11 @@ class Bundle:
 
     def score(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Calibrated probabilities (n,) of vectors (n, features); missing is NaN."""
-        return self._calibrator(self.margin(vectors))
+        return self.calibrated(self.margin(vectors))
+
+    def calibrated(self, margin: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Calibrated probabilities (n,) of log-odds (n,)."""
+        return self._calibrator(margin)
 
 
 def _session(graph: bytes, threads: int) -> ort.InferenceSession:

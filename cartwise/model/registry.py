@@ -125,6 +125,11 @@ class Registry:
             for name, text in texts.items():
                 client.log_text(version.run_id, text, f"{folder}/{name}")
 
+    def attached(self, version: Version, path: str) -> str:
+        """A text that :meth:`attach` put beside a version."""
+        with opened(self.place, RegistryError, _SENTENCE) as mlflow:
+            return str(mlflow.artifacts.load_text(f"runs:/{version.run_id}/{path}"))
+
     def fetch(self, version: Version, into: Path) -> Path:
         """The verified bundle of a version in ``into``; a whole one that is there is not fetched.
 

@@ -4,7 +4,7 @@ A dimension is an expression over the test carts that names the slice of each; o
 feature the training set does not have is left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -43,13 +43,18 @@ class Slice:
 
 def slice_carts(carts: pl.DataFrame, *, draws: int, seed: int) -> list[Slice]:
     """Every slice of every dimension, in order; ``carts`` hold label and probability."""
-    slices = []
+    return [
+        _measure(dimension, name, carts.filter(among), draws, seed)
+        for dimension, name, among in slice_masks(carts)
+    ]
+
+
+def slice_masks(carts: pl.DataFrame) -> Iterator[tuple[str, str, pl.Series]]:
+    """Every slice of every dimension, in order: dimension, name and which carts are in it (n,)."""
     for dimension, expression in _dimensions(carts).items():
-        named = carts.with_columns(slice_name=expression.cast(pl.String))
-        for name in sorted(named["slice_name"].drop_nulls().unique()):
-            rows = named.filter(pl.col("slice_name") == name)
-            slices.append(_measure(dimension, name, rows, draws, seed))
-    return slices
+        names = carts.select(slice_name=expression.cast(pl.String))["slice_name"]
+        for name in sorted(names.drop_nulls().unique()):
+            yield dimension, name, (names == name).fill_null(value=False)
 
 
 def _measure(dimension: str, name: str, rows: pl.DataFrame, draws: int, seed: int) -> Slice:

@@ -1,0 +1,207 @@
+"""From a simulated shop to a champion, through the gate, with a real registry."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from cartwise.data.ingest import ingest
+from cartwise.data.simulate import simulate
+from cartwise.data.training_set import build
+from cartwise.errors import FingerprintMismatch, RegistryError
+from cartwise.model.boosting import Boosting, Seeding
+from cartwise.model.bundle import SPEC, Bundle, write_bundle
+from cartwise.model.mlflow_store import Tracking
+from cartwise.model.registry import Registry, rollback
+from cartwise.model.training import TrainingSettings, train
+from cartwise.progress import SILENT
+from cartwise.promotion import Evidence, GateSettings, Promotion, promote
+from cartwise.scoring import score
+from tests.commands import Commands
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and its libraries
+
+GOOD = TrainingSettings()
+POOR = TrainingSettings(few_carts=Boosting(learning_rate=0.1, depth=1, rounds=1))
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+QUICKLY = GateSettings(draws=300)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A lake, its training set, and two bundles: one that learned something, one hardly."""
+
+    events: Path
+    training: Path
+    good: Path
+    poor: Path
+
+    @property
+    def evidence(self) -> Evidence:
+        return Evidence(self.training, self.events)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    folder = tmp_path_factory.mktemp("shop")
+    events, training = folder / "events", folder / "training"
+    simulate(folder / "raw", sessions=24_000, days=14, seed=3)
+    ingest(sorted((folder / "raw").glob("*.csv")), events)
+    build(events, training)
+    good, poor = (folder / name for name in ("good", "poor"))
+    train(training, good, GOOD)
+    train(training, poor, POOR)
+    return Shop(events, training, good, poor)
+
+
+@pytest.fixture(scope="module")
+def registered(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry's folder where the good bundle is version 1 and the poor one version 2.
+
+    Making its tables and logging a model takes seconds, so tests take copies of it.
+    """
+    registry = Registry(Tracking(folder=tmp_path_factory.mktemp("registered") / "mlruns"))
+    assert registry.register(shop.good, shop.training).number == 1
+    assert registry.register(shop.poor, shop.training).number == 2
+    return registry.place.folder
+
+
+@pytest.fixture
+def registry(registered: Path, tmp_path: Path) -> Registry:
+    return Registry(Tracking(folder=Path(shutil.copytree(registered, tmp_path / "mlruns"))))
+
+
+@pytest.fixture
+def hold(registry: Registry, shop: Shop) -> Callable[..., Promotion]:
+    """Registers a bundle and holds it against the champion."""
+
+    def hold(model: Path, evidence: Evidence = shop.evidence) -> Promotion:
+        version = registry.register(model, evidence.training)
+        return promote(version, evidence, registry, QUICKLY, now=NOW)
+
+    return hold
+
+
+def failed(result: Promotion) -> set[str]:
+    assert result.decision is not None
+    return {check.name for check in result.decision.checks if not check.passed}
+
+
+def test_a_better_challenger_becomes_champion_and_a_roll_back_undoes_it(
+    registry: Registry, shop: Shop, hold: Callable[..., Promotion]
+) -> None:
+    first = hold(shop.poor)
+    assert first.promoted, first.decision
+    second = hold(shop.good)
+    assert second.promoted, second.decision
+    assert second.before
+    assert second.before.number == first.version.number
+    champion = registry.current("champion")
+    assert champion
+    assert champion.number == second.version.number
+    assert champion.tags["gate"] == "passed"
+    assert rollback(registry)[0].number == first.version.number
+    assert hold(shop.poor).decision is None
+
+
+def test_an_equal_challenger_is_refused_and_the_reasons_stay_with_it(
+    registry: Registry, shop: Shop, hold: Callable[..., Promotion], tmp_path: Path
+) -> None:
+    hold(shop.good)
+    train(shop.training, tmp_path / "twin", replace(GOOD, seeding=Seeding(8)))
+    result = hold(tmp_path / "twin")
+    assert failed(result) == {"better"}
+    assert registry.find("champion").number == 1
+    tags = registry.find("challenger").tags
+    assert tags["gate"] == "refused"
+    assert "not shown to be lower" in tags["gate_reasons"]
+    assert tags["gate_champion"] == "1"
+    told = registry.attached(registry.find("challenger"), "gate/gate.json")
+    assert json.loads(told)["passed"] is False
+
+
+def test_a_leaking_challenger_is_refused_however_good_it_seems(
+    shop: Shop, hold: Callable[..., Promotion], tmp_path: Path
+) -> None:
+    leaky = Path(shutil.copytree(shop.training, tmp_path / "leaky"))
+    for file in leaky.rglob("*/*.parquet"):
+        carts = pl.read_parquet(file)
+        if "label" in carts.columns:
+            told = pl.col("label").cast(pl.Float32).fill_null(0.0).alias("session_cart_1h")
+            carts.with_columns(told).write_parquet(file)
+    train(leaky, tmp_path / "model", GOOD)
+    result = hold(tmp_path / "model", Evidence(leaky, shop.events))
+    assert {"canary", "parity replay", "parity stream", "parity request"} <= failed(result)
+    assert "better" not in failed(result)
+
+
+def test_a_champion_of_another_specification_is_compared_by_its_scores(
+    registry: Registry, shop: Shop, hold: Callable[..., Promotion], tmp_path: Path
+) -> None:
+    scores = tmp_path / "scores.parquet"
+    score(shop.poor, shop.events, scores)
+    files = Bundle.load(shop.poor).files
+    other = json.dumps({**json.loads(files[SPEC]), "fingerprint": "0" * 16}).encode()
+    write_bundle(tmp_path / "old", {**files, SPEC: other})
+    registry.set_alias("champion", registry.register(tmp_path / "old"))
+    with pytest.raises(FingerprintMismatch, match="--champion-scores"):
+        hold(shop.good)
+    assert hold(shop.good, replace(shop.evidence, champion_scores=scores)).promoted
+
+
+def test_a_champion_that_changes_meanwhile_is_not_overwritten(
+    registry: Registry, shop: Shop
+) -> None:
+    poor, good = registry.register(shop.poor), registry.register(shop.good)
+
+    class Meddling:
+        """Somebody else promotes while the gate still measures."""
+
+        def task(self, name: str, total: int | None, unit: str):
+            registry.set_alias("champion", poor)
+            return SILENT.task(name, total, unit)
+
+        def say(self, line: str) -> None:
+            return None
+
+    with pytest.raises(RegistryError, match="run it again"):
+        promote(good, shop.evidence, registry, QUICKLY, now=NOW, progress=Meddling())
+    assert registry.find("champion").number == poor.number
+
+
+def level(told: str) -> float:
+    """The chance that the first check of a decision allows."""
+    check = json.loads(told)["checks"][0]
+    assert check["name"] == "better"
+    return float(check["limit"])
+
+
+def test_the_command_line_tells_pipelines_by_its_exit_code(
+    cartwise: Commands, registered: Path, shop: Shop
+) -> None:
+    shutil.copytree(registered, "mlruns")
+    where = ("--training", shop.training, "--events", shop.events, "--json", "-q")
+    first = cartwise("promote", "--model", shop.good, *where)
+    assert first.code == 0, first.err
+    assert json.loads(first.out)["promoted"] is True
+    assert cartwise("promote", "--version", "champion", *where).code == 0
+    refused = cartwise("promote", "--model", shop.poor, *where)
+    assert refused.code == 3
+    assert json.loads(refused.out)["promoted"] is False
+    # The second challenger on the same carts has to show more.
+    assert level(first.out) == pytest.approx(4 * level(refused.out))
+    assert cartwise("promote", *where).code == 1
+    listed = json.loads(cartwise("models", "--json").out)["versions"]
+    assert [(one["version"], one["gate"]) for one in listed] == [(2, "refused"), (1, "passed")]
+    assert "refused" in cartwise("models").out
+    differing = json.loads(
+        cartwise("models", "diff", "1", "2", "--training", shop.training, "--json", "-q").out
+    )
+    assert differing["parameters"]["boosting.depth"] == [2, 1]
+    assert {"metrics", "features", "slices"} <= differing.keys()
+    assert cartwise("rollback").code == 1
