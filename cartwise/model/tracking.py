@@ -54,12 +54,14 @@ def track(
             if evaluation:
                 _log_evaluation(mlflow, evaluation)
             logged = _log_model(bundle, model)
+            # Last, and named as the model's too: what a run holds when its model is logged, MLflow
+            # copies to the model by one request for every metric.
+            mlflow.log_metrics(_numbers(bundle.metrics), model_id=logged.model_id)
     return TrackedRun(place.address, run.info.run_id, logged.model_uri)
 
 
 def _log(mlflow: Any, bundle: Bundle, training: Path | None) -> None:
     mlflow.log_params(bundle.parameters())
-    mlflow.log_metrics(_numbers(bundle.metrics))
     mlflow.set_tags(lineage(bundle, training))
     if training:
         for part, dataset in _datasets(mlflow, training).items():

@@ -95,6 +95,15 @@ def test_any_mlflow_user_can_load_the_model(
     assert tuple(inputs.input_names()) == bundle.spec.feature_names
 
 
+def test_the_models_metrics_are_those_of_its_run(tracked: Tracked) -> None:
+    import mlflow  # noqa: PLC0415 - slow to import
+
+    client = mlflow.MlflowClient(tracked.run.tracking_uri)
+    model = client.get_logged_model(tracked.run.model_uri.removeprefix("models:/"))
+    metrics = {metric.key: metric.value for metric in model.metrics}
+    assert metrics == stored_run(tracked).data.metrics
+
+
 def test_the_whole_bundle_lies_beside_the_model(tracked: Tracked, outcome: Outcome) -> None:
     (extra,) = tracked.folder.rglob("extra_files")
     assert Bundle.load(extra).files == Bundle.load(outcome.model).files
