@@ -6,21 +6,28 @@ from threading import Lock
 from typing import Final
 
 from deploy.services.kafka import Kafka
+from deploy.services.mlflow import MLflow
+from deploy.services.postgres import Postgres
 from deploy.services.redis import Redis
+from deploy.services.seaweedfs import SeaweedFS
 from deploy.services.server import Server
 
-NAMES: Final = ("redis", "kafka")
+NAMES: Final = ("redis", "kafka", "postgres", "s3", "mlflow")
 
 
 class Fleet:
     """Servers by name; starting one starts those that it needs before it."""
 
     def __init__(self, folder: Path) -> None:
+        postgres, s3 = Postgres(folder / "postgres"), SeaweedFS(folder / "s3")
         self._servers: dict[str, Server] = {
             "redis": Redis(folder / "redis"),
             "kafka": Kafka(folder / "kafka"),
+            "postgres": postgres,
+            "s3": s3,
+            "mlflow": MLflow(folder / "mlflow", postgres, s3),
         }
-        self._locks = {name: Lock() for name in self._servers}
+        self._locks = {name: Lock() for name in NAMES}
 
     def __getitem__(self, name: str) -> Server:
         return self._servers[name]

@@ -7,11 +7,14 @@ Without them a test is skipped with the reason.
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import boto3
+import psycopg
 import pytest
 import redis
 
@@ -21,28 +24,35 @@ from deploy.services.redis import Redis
 from deploy.services.server import Server, Unavailable
 
 TESTS_DATABASE = 15
+S3_SETTINGS = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "DEFAULT_REGION")
 REMEDY = "start real servers with: make services"
 
 AnyServer = TypeVar("AnyServer", bound=Server)
 
 
-def address(variable: str) -> str:
+def variable(name: str, scheme: str = "") -> str:
+    """A variable's value, of that scheme; skips without one."""
+    for value in (os.environ.get(name), environment.read().get(name)):
+        if value and value.startswith(scheme):
+            return value
+    pytest.skip(f"{name} names no {scheme or 'server'}; {REMEDY}")
+
+
+def address(name: str, scheme: str = "") -> str:
     """The value of a variable that leads to a server which listens; skips without one."""
-    value = os.environ.get(variable) or environment.read().get(variable)
-    if not value:
-        pytest.skip(f"{variable} is not set; {REMEDY}")
+    value = variable(name, scheme)
     where = urlsplit(value if "://" in value else f"//{value}")
     try:
         socket.create_connection((where.hostname, where.port), timeout=5).close()
     except OSError:
-        pytest.skip(f"nobody listens at {variable} ({where.hostname}:{where.port}); {REMEDY}")
+        pytest.skip(f"nobody listens at {name} ({where.hostname}:{where.port}); {REMEDY}")
     return value
 
 
 @pytest.fixture
 def redis_url() -> Iterator[str]:
     """A database that is empty at the start, on the shared Redis; never the one of the address."""
-    where = urlsplit(address("CARTWISE_STORE_URL"))
+    where = urlsplit(address("CARTWISE_STORE_URL", scheme="redis"))
     if where.hostname not in {"127.0.0.1", "localhost"}:
         pytest.skip(f"tests empty a database, so not on {where.hostname}; {REMEDY}")
     url = where._replace(path=f"/{TESTS_DATABASE}").geturl()
@@ -62,6 +72,57 @@ def kafka_bootstrap() -> str:
 def topic_prefix() -> str:
     """What keeps the topics and groups of one test apart from all others."""
     return f"test-{secrets.token_hex(6)}."
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket, and the variables by which clients find its server and key."""
+
+    name: str
+    variables: Mapping[str, str]
+
+    def client(self) -> Any:
+        endpoint, key, secret, region = self.variables.values()
+        session = boto3.Session(key, secret, region_name=region)
+        return session.client("s3", endpoint_url=endpoint)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Bucket]:
+    """A new bucket for this session's tests, each of which keeps to a prefix of its own."""
+    variables = {
+        "CARTWISE_S3_ENDPOINT": address("CARTWISE_S3_ENDPOINT"),
+        **{f"AWS_{name}": variable(f"AWS_{name}") for name in S3_SETTINGS},
+    }
+    bucket = Bucket(f"test-{secrets.token_hex(6)}", variables)
+    client = bucket.client()
+    client.create_bucket(Bucket=bucket.name)
+    yield bucket
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket.name):
+        for entry in page.get("Contents", []):
+            client.delete_object(Bucket=bucket.name, Key=entry["Key"])
+    client.delete_bucket(Bucket=bucket.name)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A new, empty database for this session's tests."""
+    shared, name = address("CARTWISE_POSTGRES_URL"), f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(shared, autocommit=True) as session:
+        session.execute(f'create database "{name}"'.encode())
+    yield urlsplit(shared)._replace(path=f"/{name}").geturl()
+    with psycopg.connect(shared, autocommit=True) as session:
+        session.execute(f'drop database "{name}" with (force)'.encode())
+
+
+@pytest.fixture
+def mlflow_uri(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The tracking server, in the environment with its account; ask for it after ``cartwise``."""
+    uri = address("MLFLOW_TRACKING_URI", scheme="http")
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, variable(name))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    return uri
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
 """Each server does what it is for, and comes back with its data after a crash."""
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 import redis
+from botocore.exceptions import ClientError
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from redis.backoff import NoBackoff
@@ -11,6 +14,7 @@ from redis.retry import Retry
 
 from deploy.services.kafka import Kafka
 from deploy.services.redis import Redis
+from tests.integration.conftest import Bucket
 
 pytestmark = pytest.mark.integration
 
@@ -64,6 +68,25 @@ def test_kafka_hands_on_what_it_was_given(kafka_bootstrap: str, topic_prefix: st
     create_topic(kafka_bootstrap, topic)
     send(kafka_bootstrap, topic, b"one", b"two")
     assert receive(kafka_bootstrap, topic, 2) == [b"one", b"two"]
+
+
+def test_s3_keeps_objects_and_refuses_a_wrong_key(s3: Bucket) -> None:
+    s3.client().put_object(Bucket=s3.name, Key="services/object", Body=b"content")
+    got = s3.client().get_object(Bucket=s3.name, Key="services/object", Range="bytes=3-")
+    assert got["Body"].read() == b"tent"
+    stranger = replace(s3, variables={**s3.variables, "AWS_SECRET_ACCESS_KEY": "wrong"})
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+        stranger.client().get_object(Bucket=s3.name, Key="services/object")
+
+
+def test_postgres_keeps_rows_and_refuses_a_wrong_password(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url) as session:
+        session.execute("create table kept as select 42 as answer")
+    with psycopg.connect(postgres_url) as session:
+        assert session.execute("select answer from kept").fetchone() == (42,)
+        session.execute("drop table kept")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(postgres_url, password="wrong")  # noqa: S106
 
 
 @pytest.mark.parametrize("own_redis", ["always"], indirect=True)
