@@ -1,10 +1,11 @@
 """What a shop would otherwise use: the rates of users, products and categories, and a regression.
 
-All are learned from the train part alone.
+All are learned from the train part alone; the regression is calibrated like the model, on the
+calibration part where there is one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -12,8 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cartwise.model.boosting import smoothed_rate
-from cartwise.model.examples import LABEL, TrainingSet, labels
-from cartwise.model.logistic import fit_logistic, predict_logistic
+from cartwise.model.examples import LABEL, PartName, TrainingSet, labels
+from cartwise.model.logistic import fit_logistic, probability_of
 
 Array = NDArray[np.float64]
 
@@ -55,26 +56,46 @@ class Rates:
 
 @dataclass(frozen=True)
 class Regression:
-    """Logistic regression on the model's own vectors: medians for missing, then standardised."""
+    """Logistic regression on the model's own vectors, prepared as a careful analyst would.
 
+    Values are put on a logarithmic scale, what is missing becomes the median and is told by a flag,
+    and all are standardised. Flags that are the same for every cart learned from are told once.
+    """
+
+    flags: NDArray[np.intp]
     median: Array
     mean: Array
     scale: Array
     weights: Array
+    line: tuple[float, float] = (0.0, 1.0)
 
     @classmethod
     def fit(cls, vectors: NDArray[np.float32], bought: Array) -> Self:
-        median = _medians(vectors)
-        filled = np.where(np.isnan(vectors), median, vectors)
-        mean, scale = filled.mean(axis=0), filled.std(axis=0)
+        scaled = _on_log_scale(vectors)
+        flags = np.sort(np.unique(np.isnan(scaled), axis=1, return_index=True)[1])
+        median = _medians(scaled)
+        columns = _filled(scaled, median, flags)
+        mean, scale = columns.mean(axis=0), columns.std(axis=0)
         scale = np.where(scale > 0, scale, 1.0)
-        standard = np.clip((filled - mean) / scale, -_LARGEST_Z, _LARGEST_Z)
-        return cls(median, mean, scale, fit_logistic(standard, bought, ridge=_REGRESSION_RIDGE))
+        standard = np.clip((columns - mean) / scale, -_LARGEST_Z, _LARGEST_Z)
+        weights = fit_logistic(standard, bought, ridge=_REGRESSION_RIDGE)
+        return cls(flags, median, mean, scale, weights)
+
+    def calibrated(self, vectors: NDArray[np.float32], bought: Array) -> Self:
+        """The same, with its log-odds moved and stretched to what these carts came to."""
+        intercept, slope = fit_logistic(self._log_odds(vectors)[:, None], bought, ridge=1e-6)
+        return replace(self, line=(float(intercept), float(slope)))
 
     def score(self, vectors: NDArray[np.float32]) -> Array:
-        filled = np.where(np.isnan(vectors), self.median, vectors)
-        standard = np.clip((filled - self.mean) / self.scale, -_LARGEST_Z, _LARGEST_Z)
-        return predict_logistic(self.weights, standard)
+        """Probabilities (n,) of vectors (n, features)."""
+        intercept, slope = self.line
+        return probability_of(intercept + slope * self._log_odds(vectors))
+
+    def _log_odds(self, vectors: NDArray[np.float32]) -> Array:
+        columns = _filled(_on_log_scale(vectors), self.median, self.flags)
+        standard = np.clip((columns - self.mean) / self.scale, -_LARGEST_Z, _LARGEST_Z)
+        log_odds: Array = self.weights[0] + standard @ self.weights[1:]
+        return log_odds
 
 
 @dataclass(frozen=True)
@@ -87,12 +108,15 @@ class Baselines:
 
     @classmethod
     def fit(cls, data: TrainingSet) -> Self:
-        """Learn every baseline from the train part; the regression from at most 50,000 carts."""
+        """Learn every baseline; the regression from at most 50,000 carts of a part."""
         carts = data.columns("train", [*RATE_COLUMNS.values(), LABEL])
         carts = carts.with_columns(pl.col(LABEL).cast(pl.Int64))
         base_rate = smoothed_rate(carts.height, int(carts[LABEL].sum()))
         rates = {name: Rates.fit(carts, key, base_rate) for name, key in RATE_COLUMNS.items()}
-        return cls(base_rate, rates, Regression.fit(*_sample(data, carts.height)))
+        regression = Regression.fit(*_sample(data, "train"))
+        if data.manifest.carts("calibration"):
+            regression = regression.calibrated(*_sample(data, "calibration"))
+        return cls(base_rate, rates, regression)
 
     def score(self, carts: pl.DataFrame, vectors: NDArray[np.float32]) -> dict[str, Array]:
         """Every baseline's probability (n,) by name, for carts (n) and their vectors."""
@@ -103,17 +127,29 @@ class Baselines:
         }
 
 
-def _sample(data: TrainingSet, carts: int) -> tuple[NDArray[np.float32], Array]:
-    step = -(-carts // _REGRESSION_CARTS)
+def _sample(data: TrainingSet, part: PartName) -> tuple[NDArray[np.float32], Array]:
+    step = max(1, -(-data.manifest.carts(part) // _REGRESSION_CARTS))
     columns = [*data.manifest.feature_names, LABEL]
     frames: Sequence[pl.DataFrame] = [
-        frame.gather_every(step) for frame in data.batches("train", columns)
+        frame.gather_every(step) for frame in data.batches(part, columns)
     ]
     sample = pl.concat(frames)
     return data.vectors(sample), labels(sample)
 
 
-def _medians(vectors: NDArray[np.float32]) -> Array:
+def _on_log_scale(vectors: NDArray[np.float32]) -> Array:
+    """``log(1 + x)`` with the sign of x."""
+    values = vectors.astype(np.float64)
+    return np.asarray(np.copysign(np.log1p(np.abs(values)), values))
+
+
+def _filled(values: Array, median: Array, flags: NDArray[np.intp]) -> Array:
+    """Values with medians for what is missing, and beside them what is missing of ``flags``."""
+    missing = np.isnan(values)
+    return np.column_stack([np.where(missing, median, values), missing[:, flags]])
+
+
+def _medians(vectors: Array) -> Array:
     """The median of every column, 0 for one that is missing throughout."""
     present = ~np.isnan(vectors).all(axis=0)
     median = np.zeros(vectors.shape[1])

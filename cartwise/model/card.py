@@ -60,8 +60,12 @@ def _quality(metrics: Mapping[str, Any]) -> str:
         f"| AUC of {baseline_title(name)} | {with_interval(metrics, f'baseline_{name}_auc', 4)} |"
         for name in BASELINES
     ]
+    leads = [
+        f"| lead over {baseline_title(name)} | {with_interval(metrics, f'lead_over_{name}', 4)} |"
+        for name in BASELINES
+    ]
     table = "| on the test carts | value (95 % interval) |\n|---|---|\n"
-    return f"## Quality\n\n{told}\n\n{table}" + "\n".join(rows + rivals)
+    return f"## Quality\n\n{told}\n\n{table}" + "\n".join(rows + rivals + leads)
 
 
 def _decision(policy: Policy) -> str:

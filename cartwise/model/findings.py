@@ -191,8 +191,11 @@ def _against_baselines(
 
     def panel(weight: Array) -> Panel:
         total = weight.sum()
+        ours = rankings["model"].gains(weight).auc
+        theirs = {name: rankings[name].gains(weight).auc for name in losses}
         return {
-            **{f"baseline_{name}_auc": rankings[name].gains(weight).auc for name in losses},
+            **{f"baseline_{name}_auc": auc for name, auc in theirs.items()},
+            **{f"lead_over_{name}": ours - auc for name, auc in theirs.items()},
             **{
                 f"baseline_{name}_log_loss": float(weight @ loss / total)
                 for name, loss in losses.items()

@@ -36,11 +36,6 @@ def fit_logistic(features: Array, target: Array, *, ridge: float) -> Array:
     return weights
 
 
-def predict_logistic(weights: Array, features: Array) -> Array:
-    """Probabilities (rows,) for the weights of ``fit_logistic``."""
-    return probability_of(weights[0] + features @ weights[1:])
-
-
 def _newton_step(design: Array, target: Array, weights: Array, penalty: Array) -> Array:
     probability = probability_of(design @ weights)
     gradient = design.T @ (probability - target) + penalty * weights

@@ -17,10 +17,10 @@ def test_a_rate_is_pulled_towards_the_base_rate_by_20_carts() -> None:
     assert score.tolist() == pytest.approx([5 / 21, (4 + 5) / 25, 0.25, 0.25])
 
 
-def test_baselines_learn_from_the_train_part_alone(tmp_path: Path) -> None:
+def test_baselines_never_open_the_test_part(tmp_path: Path) -> None:
     training = write_world(tmp_path, carts=600).training
     carts = read_part(training, "test")
-    for part in ("validation", "calibration", "test"):
+    for part in ("validation", "test"):
         shutil.rmtree(training / part)
     data = TrainingSet.open(training)
     scores = Baselines.fit(data).score(carts, data.vectors(carts))
@@ -46,12 +46,31 @@ def test_regression_stands_missing_constant_and_huge_columns() -> None:
     assert score[vectors[:, 0] < -1].mean() < 0.3
 
 
-def test_regression_does_not_depend_on_units() -> None:
-    random = np.random.default_rng(2)
-    vectors = random.normal(size=(400, 2)).astype(np.float32)
-    bought = (random.random(400) < 1 / (1 + np.exp(-vectors[:, 0]))) * 1.0
-    scaled = vectors * np.array([1000.0, 0.001], np.float32)
-    same = Regression.fit(vectors, bought).score(vectors)
-    assert Regression.fit(scaled, bought).score(scaled).tolist() == pytest.approx(
-        same.tolist(), abs=1e-4
+def test_regression_finds_what_only_a_missing_value_tells() -> None:
+    random = np.random.default_rng(3)
+    vectors = random.normal(size=(2000, 2)).astype(np.float32)
+    vectors[random.random(2000) < 0.5, 0] = np.nan
+    bought = np.isnan(vectors[:, 0]) * 1.0
+    score = Regression.fit(vectors, bought).score(vectors)
+    assert score[bought > 0].min() > 0.9
+    assert score[bought == 0].max() < 0.1
+
+
+def test_a_calibrated_regression_predicts_the_share_bought() -> None:
+    random = np.random.default_rng(4)
+    vectors = random.normal(size=(4000, 1)).astype(np.float32)
+    often = (random.random(4000) < 1 / (1 + np.exp(-vectors[:, 0]))) * 1.0
+    seldom = often * (random.random(4000) < 0.3)
+    regression = Regression.fit(vectors, often)
+    assert regression.calibrated(vectors, seldom).score(vectors).mean() == pytest.approx(
+        seldom.mean(), abs=1e-3
     )
+
+
+def test_regression_ranks_by_a_counter_of_any_size() -> None:
+    random = np.random.default_rng(2)
+    views = np.exp(random.normal(0.0, 3.0, size=(4000, 1)))
+    bought = (random.random(4000) < 1 / (1 + np.exp(2.0 - np.log1p(views[:, 0])))) * 1.0
+    score = Regression.fit(views.astype(np.float32), bought).score(views.astype(np.float32))
+    assert score[np.argmax(views)] > 0.95
+    assert score[np.argmin(views)] < 0.2

@@ -24,6 +24,7 @@ ASKED = (
     *("auc", "average_precision", "log_loss", "brier", "ece", "base_rate"),
     *(f"{what}_{share}" for what in ("lift", "capture") for share in (1, 5, 10, 20)),
     *(f"baseline_{name}_{what}" for name in NAMES for what in ("auc", "log_loss")),
+    *(f"lead_over_{name}" for name in NAMES),
 )
 
 
@@ -134,6 +135,14 @@ def test_a_wrong_truth_file_is_named_and_changes_nothing(
         )
     assert (outcome.model / METRICS).read_bytes() == before
     assert not (tmp_path / "out").exists()
+
+
+def test_a_lead_on_the_same_carts_is_surer_than_two_intervals_apart(outcome: Outcome) -> None:
+    metrics = outcome.evaluation.metrics
+    lead = metrics["lead_over_logistic"]
+    assert lead == pytest.approx(metrics["auc"] - metrics["baseline_logistic_auc"])
+    width = metrics["lead_over_logistic_high"] - metrics["lead_over_logistic_low"]
+    assert width < metrics["auc_high"] - metrics["auc_low"]
 
 
 def test_beating_every_baseline_means_that_no_interval_overlaps(outcome: Outcome) -> None:
