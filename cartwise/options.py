@@ -1,7 +1,7 @@
 """The options of the command line that several commands share, with their help."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -161,5 +161,23 @@ TrackingUri = Annotated[
         show_envvar=False,
         help="Server or store of MLflow: MLFLOW_TRACKING_URI, or ./mlruns/mlflow.db.",
         show_default=False,
+    ),
+]
+
+Features = Annotated[
+    Literal["training", "feast"],
+    option(
+        "--features",
+        variable="FEATURES",
+        help="Where the vectors come from: the training set as it is, or for its carts from the "
+        "feature service of a Feast repository. Both are the same to the bit.",
+    ),
+]
+FeatureRepo = Annotated[
+    Path,
+    option(
+        "--feature-repo",
+        variable="FEATURE_REPO",
+        help="Folder of the Feast repository, or its feature_store.yaml.",
     ),
 ]

@@ -1,6 +1,7 @@
 """``cartwise train``, ``evaluate`` and ``score``: from a training set to probabilities."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,8 @@ from cartwise.options import (
     GIGABYTE,
     BoughtAnyway,
     Events,
+    FeatureRepo,
+    Features,
     Json,
     Margin,
     Memory,
@@ -32,6 +35,7 @@ from cartwise.options import (
     Training,
     Truth,
 )
+from cartwise.progress import Progress
 from cartwise.scoring import score as score_carts
 from cartwise.tables import columns_table, facts_table, present
 from cartwise.terminal import open_progress
@@ -45,13 +49,32 @@ def train(
     bought_anyway: BoughtAnyway = 0.8,
     seed: Seed = 7,
     threads: Threads = 2,
+    features: Features = "training",
+    feature_repo: FeatureRepo = Path("feature_repo"),
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train and calibrate a model; OUT becomes its bundle. The test part is not looked at."""
     settings = training_settings(seed, threads, margin, nudge_cost, bought_anyway)
-    result = train_model(training, out, settings, progress=open_progress(quiet=quiet))
+    progress = open_progress(quiet=quiet)
+    with _source(features, training, feature_repo, progress) as source:
+        result = train_model(source, out, settings, progress=progress)
     present(result.metrics, training_summary(result), as_json=as_json)
+
+
+@contextmanager
+def _source(
+    features: str, training: Path, feature_repo: Path, progress: Progress
+) -> Iterator[Path]:
+    """The training set to train on: the one that is there, or its carts with Feast's vectors."""
+    if features == "training":
+        yield training
+        return
+    # An optional extra, which takes seconds to import.
+    from cartwise.feast.training import fetched  # noqa: PLC0415
+
+    with fetched(training, feature_repo, progress=progress) as source:
+        yield source
 
 
 def evaluate(

@@ -21,6 +21,9 @@ is read right after this event; without it, after all events of its second."""
 
 NO_EVENT: Final = -1
 
+_EXACT_FLOATS: Final = 2**53
+_TICKS_PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
 
 @dataclass(frozen=True)
 class EntityRows:
@@ -51,7 +54,7 @@ class EntityRows:
         if missing := expected.difference(frame.columns):
             raise FeastEntityDFMissingColumnsError(expected, missing)
         table = _to_arrow(frame)
-        return cls(table, _times(frame[timestamp]), _event_rows(table))
+        return cls(table, _times(table, timestamp), _event_rows(table))
 
     def keys(self, names: Iterable[str], renamed: Mapping[str, str]) -> pl.DataFrame:
         """The log's key columns, with its types; ``renamed`` says what a column is called here."""
@@ -60,6 +63,7 @@ class EntityRows:
 
     def _key(self, name: str, here: str) -> pl.Series:
         column = pl.Series(name, pl.from_arrow(self.table[here]))
+        _refuse_rounded(column, here)
         try:
             return column.cast(EVENT_SCHEMA[name])
         except pl.exceptions.PolarsError as error:
@@ -76,16 +80,27 @@ def _to_arrow(frame: pd.DataFrame) -> pa.Table:
         raise EntityRowsUnusable(f"the entity rows hold mixed types: {error}") from error
 
 
-def _times(column: pd.Series) -> Rows:
-    if not isinstance(column.dtype, pd.DatetimeTZDtype):
+def _times(table: pa.Table, name: str) -> Rows:
+    column = table[name]
+    if not pa.types.is_timestamp(column.type) or column.type.tz is None:
         raise NoPointInTime(
-            f"the entity rows' column '{column.name}' holds {column.dtype}, not times with a time "
-            "zone: say which moment is meant, as pd.to_datetime(..., utc=True) does"
+            f"the entity rows' column '{name}' holds {column.type}, not times with a time zone: "
+            "say which moment is meant, as pd.to_datetime(..., utc=True) does"
         )
-    if column.isna().any():
-        raise NoPointInTime(f"the entity rows' column '{column.name}' lacks {column.isna().sum()}")
-    seconds: Rows = column.dt.floor("s").astype("datetime64[s, UTC]").astype("int64").to_numpy()
+    if column.null_count:
+        raise NoPointInTime(f"the entity rows' column '{name}' lacks {column.null_count} times")
+    ticks = column.cast(pa.int64()).to_numpy()
+    seconds: Rows = ticks // _TICKS_PER_SECOND[column.type.unit]
     return seconds
+
+
+def _refuse_rounded(column: pl.Series, here: str) -> None:
+    """Numbers with a point cannot hold every id: pandas makes them of integers beside nulls."""
+    if column.dtype.is_float() and (column.abs() > _EXACT_FLOATS).any():
+        raise EntityRowsUnusable(
+            f"the entity rows' column '{here}' holds floating-point numbers, in which ids as large "
+            f"as these are rounded: use the type Int64, which may hold missing values, too"
+        )
 
 
 def _event_rows(table: pa.Table) -> Rows:

@@ -187,6 +187,13 @@ def test_keys_of_another_type_are_refused(world: FeatureStore) -> None:
         history(world, at(5, user_id=["x"]), "user:user_view_7d")
 
 
+def test_ids_that_pandas_has_rounded_are_refused(world: FeatureStore) -> None:
+    with pytest.raises(FeastError, match="rounded: use the type Int64"):
+        history(world, at(5, 6, category_id=[2.0**61, None]), "category:category_view_7d")
+    small = history(world, at(5, 6, category_id=[1.0, None]), "category:category_view_28d")
+    assert small["category_view_28d"].round(3).tolist()[0] == 3.0
+
+
 def test_a_place_where_no_such_event_is_is_refused(world: FeatureStore) -> None:
     for row in (0, 9, -7):
         with pytest.raises(FeastError, match=f"no event at row {row}"):
