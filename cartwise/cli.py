@@ -47,6 +47,7 @@ COMMANDS: Final = (
     Command("replay", "replay", LIVE, "Play a log into the topic of events."),
     Command("serve", "serve", LIVE, "Answer carts over HTTP."),
     Command("keys", "keys", LIVE, "Make, list and revoke API keys."),
+    Command("ui", "ui", LIVE, "Show the page: score, watch, understand."),
     Command("models", "models", REGISTRY, "Show the registered models, or two side by side."),
     Command(
         "promote", "models", REGISTRY, "Hold a model against the champion; let the gate decide."

@@ -51,6 +51,10 @@ class RegistryError(CartwiseError):
     """The model registry cannot be reached, or has not what was asked of it."""
 
 
+class ApiError(CartwiseError):
+    """The API does not answer, or refuses what was asked of it."""
+
+
 class StoreError(CartwiseError):
     """The store of states did not do what it was asked."""
 

@@ -11,11 +11,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Contributions:
-    """Contributions (carts, features) in log-odds, beside the vectors they belong to."""
+    """Contributions (carts, features) in log-odds, beside the vectors they belong to.
+
+    ``base`` is the log-odds of an average cart: with its contributions, that of a cart.
+    """
 
     names: tuple[str, ...]
     values: Array
     vectors: NDArray[np.float32]
+    base: float
 
     @property
     def importance(self) -> Array:
@@ -42,8 +46,10 @@ class Explainer:
 
         A row's contributions and the booster's bias add up to its margin.
         """
-        values = self._booster.predict(self._matrix(vectors), pred_contribs=True)[:, :-1]
-        return Contributions(self._names, np.asarray(values, dtype=np.float64), vectors)
+        found = self._booster.predict(self._matrix(vectors), pred_contribs=True)
+        values = np.asarray(found[:, :-1], dtype=np.float64)
+        # The bias stands in the last column, in every row alike.
+        return Contributions(self._names, values, vectors, float(found[0, -1]))
 
     def margin(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-odds (n,) before calibration."""

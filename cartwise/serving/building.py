@@ -12,6 +12,7 @@ from cartwise.serving.breaker import Breaker, Patience
 from cartwise.serving.explaining import Explaining
 from cartwise.serving.metrics import Metrics
 from cartwise.serving.models import Models, ModelSource
+from cartwise.serving.outcomes import Outcomes
 from cartwise.serving.scorelog import Nowhere, ScoreLog, ScoreSink
 from cartwise.serving.scorer import Scorer
 from cartwise.serving.service import EventSink, Service
@@ -46,6 +47,7 @@ def build_service(
         store=store,
         models=Models(specification.fingerprint, outside.champion, outside.challenger, now=now),
         explaining=Explaining(Phrases(specification)),
+        outcomes=Outcomes(live, store),
         score_log=ScoreLog(outside.scores or Nowhere()),
         metrics=metrics,
         now=now,

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 from cartwise.features.phrases import Phrases
 from cartwise.model.explanation import Contributions
@@ -17,6 +17,14 @@ MOST_WAITING: Final = 16
 TIMEOUT_SECONDS: Final = 2.0
 
 
+class Explanation(NamedTuple):
+    """Reasons, strongest first; they, ``base`` and ``rest`` add up to the log-odds of the cart."""
+
+    reasons: list[Reason]
+    base: float
+    rest: float
+
+
 class Explaining:
     """Explains scores in the words of the specification."""
 
@@ -26,7 +34,7 @@ class Explaining:
         # One thread: XGBoost's boosters are not for several at the same time.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="explain")
 
-    async def reasons(self, scored: Scored, count: int) -> list[Reason]:
+    async def explain(self, scored: Scored, count: int) -> Explanation:
         """The ``count`` strongest reasons, strongest first.
 
         Raises Refusal where too many wait for theirs, or it takes too long.
@@ -49,10 +57,12 @@ class Explaining:
         """End the thread after what it does."""
         self._thread.shutdown(cancel_futures=True)
 
-    def _explain(self, scored: Scored, count: int) -> list[Reason]:
+    def _explain(self, scored: Scored, count: int) -> Explanation:
         found = scored.model.explainer.contributions(scored.vector[None, :])
         values = dict(zip(found.names, scored.vector.tolist(), strict=True))
-        return [self._reason(found, place, values) for place in found.strongest(count)]
+        reasons = [self._reason(found, place, values) for place in found.strongest(count)]
+        told = sum(reason.contribution for reason in reasons)
+        return Explanation(reasons, found.base, float(found.values[0].sum()) - told)
 
     def _reason(self, found: Contributions, place: int, values: Mapping[str, float]) -> Reason:
         name = found.names[place]

@@ -1,5 +1,6 @@
 """How fresh the states are that an answer rests on, straight from their packed form."""
 
+import math
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
@@ -44,15 +45,17 @@ class FreshnessReader:
     ) -> Freshness:
         """What these states, of the event's keys, say."""
         by_entity = {key[0]: state for key, state in zip(keys, states, strict=True)}
-        shop = by_entity.get(self._shop)
-        latest = max((time for _, time in self._latest(self._shop, shop)), default=None)
-        return Freshness(latest, self._has_seen(event, by_entity))
+        times = self.latest(self._shop, by_entity.get(self._shop)).values()
+        return Freshness(max(times, default=None), self._has_seen(event, by_entity))
+
+    def latest(self, entity: int, state: bytes | None) -> dict[int, float]:
+        """The event types that a state has seen, each with its latest time in seconds."""
+        return dict(self._latest(entity, state))
 
     def _has_seen(self, event: LiveEvent, states: dict[int, bytes | None]) -> bool:
         for entity in self._witnesses:
             if entity in states:
-                latest = dict(self._latest(entity, states[entity]))
-                return CART in latest and latest[CART] >= event.time
+                return self.latest(entity, states[entity]).get(CART, -math.inf) >= event.time
         return False
 
     def _latest(self, entity: int, state: bytes | None) -> Iterator[tuple[int, float]]:

@@ -151,6 +151,12 @@ class Answer(BaseModel):
     model_version: str = Field(examples=["1f0c9b7a52de"])
     features: FeaturesUsed
     reasons: list[Reason] | None = Field(default=None, description="The strongest, if asked for.")
+    base: float | None = Field(
+        default=None, description="With reasons: the log-odds of an average cart."
+    )
+    rest: float | None = Field(
+        default=None, description="With reasons: what all other features contribute together."
+    )
 
 
 class Answers(BaseModel):
@@ -169,6 +175,9 @@ class RecentScore(BaseModel):
     model_version: str
     features: Literal["store", "request-only"]
     scored_at: datetime
+    outcome: Literal["bought", "not bought", "open", "unknown"] = Field(
+        description="open: the horizon is not over. unknown: the store is away, or cannot tell."
+    )
 
 
 class RecentScores(BaseModel):

@@ -11,6 +11,7 @@ from cartwise import wire
 from cartwise.serving.explaining import Explaining
 from cartwise.serving.metrics import Metrics
 from cartwise.serving.models import Models, Pair
+from cartwise.serving.outcomes import Outcomes
 from cartwise.serving.problems import later
 from cartwise.serving.scorelog import ScoreLog
 from cartwise.serving.scorer import Scored, Scorer
@@ -41,6 +42,7 @@ class Service:
     store: StoreReader
     models: Models
     explaining: Explaining
+    outcomes: Outcomes
     score_log: ScoreLog
     metrics: Metrics
     now: Callable[[], datetime]

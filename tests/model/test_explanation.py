@@ -27,6 +27,6 @@ def test_what_made_the_label_contributes_most(outcome: Outcome) -> None:
 
 def test_features_that_never_contribute_are_not_among_the_strongest() -> None:
     values = np.array([[0.0, -2.0, 1.0], [0.0, 2.0, 1.0]])
-    found = Contributions(("never", "most", "some"), values, values.astype(np.float32))
+    found = Contributions(("never", "most", "some"), values, values.astype(np.float32), 0.0)
     assert found.strongest(5) == [1, 2]
     assert found.strongest(1) == [1]

@@ -10,7 +10,7 @@ from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.live import LiveEvent
 from cartwise.features.live_batch import LiveBatch
 from cartwise.model.bundle import Bundle
-from tests.serving.worlds import World, cart_event, cart_json, history, make_world
+from tests.serving.worlds import CART_TIME, World, cart_event, cart_json, history, make_world
 
 
 @pytest.fixture
@@ -177,3 +177,48 @@ def test_other_economics_are_tried_on_the_carts_of_late(world: World, client: Te
     assert shown["expected_value"] == pytest.approx(sum(v for v in values if v > 0))
     assert shown["expected_value_all"] == pytest.approx(sum(values))
     assert shown["threshold"] == pytest.approx(2.0 / 12.5)
+
+
+def test_reasons_and_what_is_left_add_up_to_the_log_odds(world: World, client: TestClient) -> None:
+    world.states.apply(history())
+    reply = client.post("/v1/score?explain=5", json=cart_json(), headers=world.headers())
+    answer = reply.json()
+    told = sum(reason["contribution"] for reason in answer["reasons"])
+    event = cart_event()
+    keys = world.live.keys(event)
+    vector = world.live.vector(event, [world.states.states.get(key) for key in keys])
+    margin = world.service.pair().champion.bundle.margin(vector[None, :])[0]
+    assert answer["base"] + told + answer["rest"] == pytest.approx(margin, abs=1e-4)
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("later", "outcome"),
+    [
+        ([], "open"),
+        ([cart_event(kind=3, time=CART_TIME)], "bought"),
+        ([cart_event(kind=3, time=CART_TIME + DAY)], "bought"),
+        ([cart_event(kind=3, time=CART_TIME + 60, user_session="another")], "bought"),
+        ([cart_event(kind=3, time=CART_TIME + 60, product_id=6)], "open"),
+        ([cart_event(kind=3, time=CART_TIME + 60, user_id=8)], "open"),
+        ([cart_event(kind=0, time=CART_TIME + DAY + 1)], "not bought"),
+        ([cart_event(kind=3, time=CART_TIME + DAY + 1)], "unknown"),
+        ([cart_event(kind=3, time=CART_TIME - 60)], "open"),
+    ],
+)
+def test_scores_of_late_tell_what_became_of_their_carts(
+    world: World, client: TestClient, later: list[LiveEvent], outcome: str
+) -> None:
+    score(world, client)
+    world.states.apply([cart_event(), *later])
+    recent = client.get("/v1/scores/recent", headers=world.headers()).json()["scores"]
+    assert [one["outcome"] for one in recent] == [outcome]
+
+
+def test_outcomes_are_unknown_while_the_store_is_away(world: World, client: TestClient) -> None:
+    score(world, client)
+    world.states.away = True
+    recent = client.get("/v1/scores/recent", headers=world.headers()).json()["scores"]
+    assert [one["outcome"] for one in recent] == ["unknown"]

@@ -29,6 +29,7 @@ from cartwise.serving.guard import Limits
 from cartwise.serving.keys import Keyring, Scope
 from cartwise.serving.metrics import Metrics
 from cartwise.serving.models import Folder, Models
+from cartwise.serving.outcomes import Outcomes
 from cartwise.serving.scorelog import ScoreLog
 from cartwise.serving.scorer import Scorer
 from cartwise.serving.service import Service
@@ -194,6 +195,7 @@ def make_world(
         store=store,
         models=models,
         explaining=Explaining(Phrases(SPECIFICATION)),
+        outcomes=Outcomes(live, store),
         score_log=ScoreLog(kept, pause=0.01),
         metrics=metrics,
         now=lambda: NOW,

@@ -7,6 +7,8 @@ from fastapi import APIRouter, Query
 
 from cartwise import wire
 from cartwise.features.live import LiveEvent
+from cartwise.serving.explaining import Explanation
+from cartwise.serving.outcomes import Outcome
 from cartwise.serving.schemas import (
     MOST_REASONS,
     Answer,
@@ -15,7 +17,6 @@ from cartwise.serving.schemas import (
     Carts,
     Decision,
     FeaturesUsed,
-    Reason,
     RecentScore,
     RecentScores,
 )
@@ -43,7 +44,7 @@ def score_routes(service: Service) -> APIRouter:
         service.keep(scored)
         if not explain:
             return _answer(scored)
-        return _answer(scored, await service.explaining.reasons(scored, explain))
+        return _answer(scored, await service.explaining.explain(scored, explain))
 
     @router.post("/v1/score/batch", summary="Score many carts")
     async def score_batch(carts: Carts) -> Answers:
@@ -65,7 +66,9 @@ def recent_routes(service: Service) -> APIRouter:
     async def recent(limit: Annotated[int, Query(ge=1, le=REMEMBERED)] = 100) -> RecentScores:
         """Carts that this process has scored, the latest first. They are forgotten with it."""
         latest = [service.recent[i] for i in range(min(limit, len(service.recent)))]
-        return RecentScores(scores=[_recent(at, scored) for at, scored in latest])
+        outcomes = await service.outcomes.of([scored for _, scored in latest])
+        pairs = zip(latest, outcomes, strict=True)
+        return RecentScores(scores=[_recent(*one, outcome) for one, outcome in pairs])
 
     return router
 
@@ -76,7 +79,7 @@ def _event(cart: CartEvent) -> LiveEvent:
     return live_event(cart, seconds)
 
 
-def _answer(scored: Scored, reasons: list[Reason] | None = None) -> Answer:
+def _answer(scored: Scored, why: Explanation | None = None) -> Answer:
     return Answer(
         probability=scored.probability,
         decision=Decision(
@@ -90,7 +93,9 @@ def _answer(scored: Scored, reasons: list[Reason] | None = None) -> Answer:
             age_seconds=age_seconds(scored),
             seen=scored.fresh is not None and scored.fresh.seen,
         ),
-        reasons=reasons,
+        reasons=why.reasons if why else None,
+        base=why.base if why else None,
+        rest=why.rest if why else None,
     )
 
 
@@ -98,7 +103,7 @@ def _source(scored: Scored) -> Literal["store", "request-only"]:
     return "request-only" if scored.fresh is None else "store"
 
 
-def _recent(at: datetime, scored: Scored) -> RecentScore:
+def _recent(at: datetime, scored: Scored, outcome: Outcome) -> RecentScore:
     event = scored.event
     return RecentScore(
         cart=CartEvent(
@@ -117,4 +122,5 @@ def _recent(at: datetime, scored: Scored) -> RecentScore:
         model_version=scored.model.version,
         features=_source(scored),
         scored_at=at,
+        outcome=outcome,
     )

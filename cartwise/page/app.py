@@ -1,0 +1,30 @@
+"""The page: five tabs around a client of the API; importing this does nothing."""
+
+import gradio as gr
+
+from cartwise.page.batch import batch_tab
+from cartwise.page.client import Client
+from cartwise.page.health import health_tab
+from cartwise.page.live import live_tab
+from cartwise.page.model import model_tab
+from cartwise.page.score import score_tab
+
+
+def create_page(client: Client) -> gr.Blocks:
+    """The page, to be launched with the theme and the styles of ``cartwise.page.style``."""
+    page = gr.Blocks(title="Cartwise", analytics_enabled=False)
+    with page:
+        gr.Markdown(
+            "# Cartwise\nHow likely is a product that was just put into a cart to be bought?"
+        )
+        with gr.Tab("Score a cart"):
+            score_tab(client)
+        with gr.Tab("Live"):
+            live_tab(client)
+        with gr.Tab("Batch"):
+            batch_tab(client)
+        with gr.Tab("Model"):
+            model_tab(client, page)
+        with gr.Tab("Health"):
+            health_tab(client)
+    return page

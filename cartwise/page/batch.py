@@ -1,0 +1,126 @@
+"""The tab *Batch*: a CSV of carts up, the same carts with their scores down."""
+
+import json
+import tempfile
+from html import escape
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import gradio as gr
+import polars as pl
+
+from cartwise import wire
+from cartwise.errors import ApiError, InputError, RefusedMessage
+from cartwise.events import COLUMNS
+from cartwise.page.client import Client
+from cartwise.page.markup import error, figures, note, table
+
+MOST_ROWS: Final = 20_000
+SHOWN: Final = 50
+_NEEDED: Final = ("event_time", "product_id", "price", "user_id")
+
+
+class Batch(NamedTuple):
+    """Carts of a file: their lines, as the API takes them; and of the others, why not."""
+
+    lines: list[int]
+    carts: list[dict[str, Any]]
+    bad: list[tuple[int, str]]
+
+
+def batch_tab(client: Client) -> None:
+    """Build the tab."""
+    gr.Markdown(
+        "A CSV with the columns of the shop's log, `event_type` may be missing. Rows that are no "
+        f"carts, or break a rule, are listed. Up to {MOST_ROWS:,} rows."
+    )
+    given = gr.File(label="Carts (CSV)", file_types=[".csv"], type="filepath")
+    told = gr.HTML(elem_id="batch")
+    scored = gr.DownloadButton("Download the scored carts", visible=False, variant="primary")
+
+    def run(path: str | None) -> tuple[str, Any]:
+        if path is None:
+            return "", gr.DownloadButton(visible=False)
+        try:
+            batch = read_batch(Path(path))
+            frame = score_batch(client, batch)
+        except (ApiError, InputError) as problem:
+            return error(problem), gr.DownloadButton(visible=False)
+        return _told(batch, frame), gr.DownloadButton(value=_written(frame), visible=True)
+
+    given.change(run, given, [told, scored], api_visibility="private", show_progress="full")
+
+
+def read_batch(path: Path) -> Batch:
+    """Read a CSV, leniently by row.
+
+    Raises:
+        InputError: it is no CSV, lacks columns, or is too long.
+    """
+    try:
+        frame = pl.read_csv(path, infer_schema=False, truncate_ragged_lines=True, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as problem:
+        reason = str(problem).splitlines()[0]
+        raise InputError(f"this is no CSV in UTF-8 with a header ({reason})") from problem
+    if missing := [name for name in _NEEDED if name not in frame.columns]:
+        raise InputError(f"the file lacks the column {missing[0]}: its first line names columns")
+    if frame.height > MOST_ROWS:
+        raise InputError(
+            f"the file has {frame.height:,} rows: give at most {MOST_ROWS:,} at a time"
+        )
+    batch = Batch([], [], [])
+    for line, row in enumerate(frame.iter_rows(named=True), start=2):
+        _sort(line, row, batch)
+    return batch
+
+
+def _sort(line: int, row: dict[str, str | None], batch: Batch) -> None:
+    fields = {name: row.get(name) for name in COLUMNS} | {
+        "event_type": row.get("event_type", "cart")
+    }
+    if fields["event_type"] not in ("cart", None, ""):
+        batch.bad.append((line, f"is no cart but: {fields['event_type']}"))
+        return
+    try:
+        event = wire.decode_event(json.dumps(fields | {"event_type": "cart"}).encode())
+    except RefusedMessage as refused:
+        batch.bad.append((line, "breaks " + ", ".join(refused.rules)))
+        return
+    cart = json.loads(wire.encode_event(event))
+    del cart["event_type"]
+    batch.lines.append(line)
+    batch.carts.append(cart)
+
+
+def score_batch(client: Client, batch: Batch) -> pl.DataFrame:
+    """The carts with the columns probability, nudge, expected_value and model_version."""
+    if not batch.carts:
+        raise InputError("no row of the file is a cart that keeps the rules: see the columns above")
+    answers = client.score_all(batch.carts)
+    return pl.DataFrame(batch.carts, infer_schema_length=None).with_columns(
+        pl.Series("line", batch.lines),
+        pl.Series("probability", [one["probability"] for one in answers]),
+        pl.Series("nudge", [one["decision"]["nudge"] for one in answers]),
+        pl.Series("expected_value", [one["decision"]["expected_value"] for one in answers]),
+        pl.Series("model_version", [one["model_version"] for one in answers]),
+    )
+
+
+def _written(frame: pl.DataFrame) -> str:
+    path = Path(tempfile.mkdtemp(prefix="cartwise-")) / "scored.csv"
+    frame.write_csv(path)
+    return str(path)
+
+
+def _told(batch: Batch, frame: pl.DataFrame) -> str:
+    nudged = int(frame["nudge"].sum())
+    facts = [
+        ("scored", f"{frame.height:,}"),
+        ("worth a nudge", f"{nudged:,}"),
+        ("bad rows", f"{len(batch.bad):,}"),
+    ]
+    told = figures(facts)
+    if not batch.bad:
+        return told + note("Every row was a cart that keeps the rules.")
+    rows = [(str(line), escape(why)) for line, why in batch.bad[:SHOWN]]
+    return told + table("Bad rows", ("line", "why it was left out"), rows)

@@ -1,0 +1,96 @@
+"""The page's side of the API: every call, and what it says when it fails, in one place."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import httpx
+
+from cartwise.errors import ApiError
+
+TIMEOUT_SECONDS: Final = 5.0
+MOST_CARTS: Final = 500
+"""Carts that the API takes at a time."""
+
+Facts = dict[str, Any]
+
+
+class Client:
+    """Talks to one API with one key, which never reaches a browser."""
+
+    def __init__(self, url: str, key: str | None, *, timeout_seconds: float = TIMEOUT_SECONDS):
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.url = url
+        self._http = httpx.Client(
+            base_url=url, headers=headers, timeout=timeout_seconds, trust_env=False
+        )
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._http.close()
+
+    def score(self, cart: Mapping[str, Any], reasons: int) -> Facts:
+        """The answer for one cart, with its strongest reasons."""
+        return self._json("POST", "/v1/score", json=dict(cart), params={"explain": reasons})
+
+    def score_all(self, carts: Sequence[Mapping[str, Any]]) -> list[Facts]:
+        """Answers for many carts, in their order."""
+        answers: list[Facts] = []
+        for start in range(0, len(carts), MOST_CARTS):
+            part = [dict(cart) for cart in carts[start : start + MOST_CARTS]]
+            answers += self._json("POST", "/v1/score/batch", json={"carts": part})["answers"]
+        return answers
+
+    def recent(self, limit: int) -> list[Facts]:
+        """Carts that the API scored of late, the latest first."""
+        scores: list[Facts] = self._json("GET", "/v1/scores/recent", params={"limit": limit})[
+            "scores"
+        ]
+        return scores
+
+    def models(self) -> Facts:
+        """The models of the moment."""
+        return self._json("GET", "/v1/model")
+
+    def card(self) -> str:
+        """The champion's model card, in Markdown."""
+        return self._ask("GET", "/v1/model/card").text
+
+    def report(self) -> str:
+        """The report of the champion's evaluation, in HTML."""
+        return self._ask("GET", "/v1/model/report").text
+
+    def what_if(self, economics: Mapping[str, float]) -> Facts:
+        """What nudging would earn under other economics."""
+        return self._json("POST", "/v1/policy/what-if", json=dict(economics))
+
+    def readiness(self) -> Facts:
+        """Whether the API answers, and how well."""
+        return self._json("GET", "/readyz", accept=(503,))
+
+    def _json(self, method: str, path: str, accept: Sequence[int] = (), **request: Any) -> Facts:
+        answer: Facts = self._ask(method, path, accept, **request).json()
+        return answer
+
+    def _ask(
+        self, method: str, path: str, accept: Sequence[int] = (), **request: Any
+    ) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **request)
+        except httpx.HTTPError as error:
+            raise ApiError(
+                f"the API at {self.url} does not answer: start it with 'cartwise serve', or wait "
+                "for it to come back"
+            ) from error
+        if response.is_success or response.status_code in accept:
+            return response
+        raise ApiError(_told(response))
+
+
+def _told(response: httpx.Response) -> str:
+    """The sentence of a problem document (RFC 9457)."""
+    try:
+        problem = response.json()
+        wrong = [f"{one['pointer']}: {one['detail']}" for one in problem.get("errors") or []]
+        return "; ".join(wrong) or str(problem["detail"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"the API answered with status {response.status_code}"

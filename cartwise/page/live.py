@@ -1,0 +1,58 @@
+"""The tab *Live*: carts as they come, with their scores and, later, what became of them."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any, Final
+
+import gradio as gr
+
+from cartwise.errors import ApiError
+from cartwise.page.client import Client
+from cartwise.page.markup import bar, error, figures, note, table, tag
+
+SECONDS: Final = 2.0
+ROWS: Final = 25
+LOOKED_AT: Final = 500
+COLUMNS: Final = ("time", "product", "price", "probability", "nudge", "outcome")
+OUTCOMES: Final = {"bought": "for", "not bought": "against", "open": "other", "unknown": "other"}
+
+
+def live_tab(client: Client) -> None:
+    """Build the tab; it looks again by itself while somebody looks at it."""
+    gr.HTML(lambda: live(client), every=gr.Timer(SECONDS), elem_id="live")
+
+
+def live(client: Client) -> str:
+    """Carts of late, and how their scores held up so far."""
+    try:
+        scores = client.recent(LOOKED_AT)
+    except ApiError as problem:
+        return error(problem)
+    if not scores:
+        return note("No cart has been scored yet. The latest will stand here, the newest first.")
+    return figures(_figures(scores)) + table("Carts of late", COLUMNS, map(_row, scores[:ROWS]))
+
+
+def _figures(scores: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    bought = [one for one in scores if one["outcome"] == "bought"]
+    settled = [one for one in scores if one["outcome"] in ("bought", "not bought")]
+    return [
+        ("carts of late", f"{len(scores):,}"),
+        ("mean probability", f"{sum(one['probability'] for one in scores) / len(scores):.1%}"),
+        ("bought so far", f"{len(bought) / len(scores):.1%}"),
+        ("outcome known", f"{len(settled):,}"),
+        ("worth a nudge", f"{sum(one['nudge'] for one in scores) / len(scores):.1%}"),
+    ]
+
+
+def _row(score: Mapping[str, Any]) -> Sequence[str]:
+    cart = score["cart"]
+    what = " ".join(filter(None, (cart["brand"], cart["category_code"]))) or "unnamed"
+    return (
+        escape(cart["event_time"][11:19]),
+        escape(f"{what} {cart['product_id']}"),
+        f"{cart['price']:,.2f}",
+        bar(score["probability"]),
+        f"{score['expected_value']:+.2f}" if score["nudge"] else "no",
+        tag(score["outcome"], OUTCOMES[score["outcome"]]),
+    )

@@ -1,0 +1,119 @@
+"""The tab *Model*: what serves, how good it was, and what its policy would earn."""
+
+from html import escape
+from typing import Any, Final
+
+import gradio as gr
+
+from cartwise.errors import ApiError
+from cartwise.page.client import Client, Facts
+from cartwise.page.markup import error, figures, note, table
+
+_MEASURES: Final = {
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "log_loss": "log loss",
+    "ece": "calibration error",
+    "base_rate": "bought, of all",
+    "carts_test": "test carts",
+}
+
+
+def model_tab(client: Client, page: gr.Blocks) -> None:
+    """Build the tab."""
+    versions = gr.HTML(elem_id="versions")
+    with gr.Accordion("What if a nudge cost, or earned, something else?", open=True):
+        with gr.Row():
+            margin = gr.Slider(0.01, 1, 0.25, step=0.01, label="Margin, as a share of the price")
+            cost = gr.Slider(0, 20, 1, step=0.1, label="Cost of a nudge")
+            anyway = gr.Slider(0, 0.99, 0.8, step=0.01, label="Share that had bought anyway")
+        earned = gr.HTML(elem_id="what-if")
+    with gr.Accordion("Report", open=False) as report_part:
+        report = gr.HTML(elem_id="report")
+    with gr.Accordion("Model card", open=False) as card_part:
+        card = gr.Markdown(elem_id="card")
+
+    def try_out(margin: float, cost: float, anyway: float) -> str:
+        return what_if(client, margin, cost, anyway)
+
+    sliders = [margin, cost, anyway]
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    gr.on([page.load, *(one.change for one in sliders)], try_out, sliders, earned, **private)
+    page.load(lambda: model_facts(client), outputs=versions, **private)
+    report_part.expand(lambda: report_frame(client), outputs=report, **private)
+    card_part.expand(lambda: model_card(client), outputs=card, **private)
+
+
+def model_facts(client: Client) -> str:
+    """The models that are loaded, how they did on their test part, and what happened to them."""
+    try:
+        models = client.models()
+    except ApiError as problem:
+        return error(problem)
+    loaded = [(role, models[role]) for role in ("champion", "challenger") if models[role]]
+    told = "".join(_one(role, model) for role, model in loaded)
+    changes = [
+        (
+            escape(one["at"][:19]),
+            escape(one["role"]),
+            escape(one["version"] or ""),
+            escape(one["what"]),
+        )
+        for one in models["history"]
+    ]
+    return told + table("Changes of models", ("at", "role", "version", "what"), changes)
+
+
+def _one(role: str, model: Facts) -> str:
+    measures = [
+        (title, _shown(model["metrics"][name]))
+        for name, title in _MEASURES.items()
+        if model["metrics"].get(name) is not None
+    ]
+    horizon = f"{model['horizon_seconds'] / 3600:g} h"
+    return note(
+        f"{role}: {model['version']}, {model['features']} features, bought within {horizon}, "
+        f"serving since {model['since'][:19]}"
+    ) + figures(measures)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def what_if(client: Client, margin: float, cost: float, anyway: float) -> str:
+    """What nudging would earn over the carts of late."""
+    economics = {"margin_share": margin, "nudge_cost": cost, "bought_anyway_share": anyway}
+    try:
+        found = client.what_if({name: float(value) for name, value in economics.items()})
+    except ApiError as problem:
+        return error(problem)
+    return figures(
+        [
+            ("carts of late", f"{found['carts']:,}"),
+            ("worth a nudge", f"{found['nudged']:,}"),
+            ("earned by nudging those", f"{found['expected_value']:,.2f}"),
+            ("earned by nudging all", f"{found['expected_value_all']:,.2f}"),
+            (
+                f"threshold at a price of {found['reference_price']:,.0f}",
+                f"{found['threshold']:.1%}",
+            ),
+        ]
+    )
+
+
+def report_frame(client: Client) -> str:
+    """The report in a frame of its own, in which nothing executes."""
+    try:
+        page = client.report()
+    except ApiError as problem:
+        return error(problem)
+    return f'<iframe class="cw-report" title="Report" sandbox="" srcdoc="{escape(page)}"></iframe>'
+
+
+def model_card(client: Client) -> str:
+    """The card of the model that answers, in Markdown."""
+    try:
+        return client.card()
+    except ApiError as problem:
+        return str(problem)

@@ -1,0 +1,132 @@
+"""The tab *Score a cart*: pick a cart of late or type one; how likely, what to do, and why."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import gradio as gr
+
+from cartwise.errors import ApiError, InputError
+from cartwise.page.client import Client
+from cartwise.page.markup import error, note, tag
+from cartwise.page.waterfall import waterfall
+
+REASONS: Final = 8
+RECENT: Final = 50
+FIELDS: Final = {
+    "user_id": "User",
+    "product_id": "Product",
+    "category_id": "Category",
+    "category_code": "Category's name",
+    "brand": "Brand",
+    "price": "Price (0: unknown)",
+    "user_session": "Session",
+    "event_time": "Time of the cart (UTC)",
+}
+INTEGERS: Final = frozenset({"user_id", "product_id", "category_id"})
+EXAMPLE: Final = {
+    "user_id": "520088904",
+    "product_id": "1004856",
+    "category_id": "2053013555631882655",
+    "category_code": "electronics.smartphone",
+    "brand": "samsung",
+    "price": "128.42",
+    "user_session": "4d3b30da-a5e4-49df-b1a8-ba5943f1dd33",
+    "event_time": "2019-12-06T12:00:00Z",
+}
+
+
+def score_tab(client: Client) -> None:
+    """Build the tab."""
+    # Gradio's number fields lose digits of ids beyond 2^53: they are text here.
+    with gr.Row():
+        picked = gr.Dropdown(
+            label="Carts of late", choices=[], value=None, info="or type one below", scale=4
+        )
+        again = gr.Button("Look for newer carts", scale=1, size="sm")
+    known = gr.State({})
+    boxes = []
+    for names in (list(FIELDS)[:4], list(FIELDS)[4:]):
+        with gr.Row():
+            boxes += [
+                gr.Textbox(EXAMPLE[name], label=FIELDS[name], max_lines=1, min_width=140)
+                for name in names
+            ]
+    ask = gr.Button("Score this cart", variant="primary")
+    shown = gr.HTML(note("The answer will stand here."), elem_id="answer")
+
+    def look() -> tuple[Any, dict[str, Any]]:
+        try:
+            carts = {_title(one["cart"]): one["cart"] for one in client.recent(RECENT)}
+        except ApiError:
+            carts = {}
+        return gr.Dropdown(choices=list(carts)), carts
+
+    def fill(title: str | None, carts: dict[str, Any]) -> list[Any]:
+        cart = carts.get(title or "")
+        return [_text(cart[name]) if cart else gr.skip() for name in FIELDS]
+
+    def answer(*values: str) -> str:
+        return _answered(client, dict(zip(FIELDS, values, strict=True)))
+
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+    again.click(look, outputs=[picked, known], **private)
+    picked.focus(look, outputs=[picked, known], **private)
+    picked.input(fill, [picked, known], boxes, **private).then(answer, boxes, shown, **private)
+    ask.click(answer, boxes, shown, **private)
+    for box in boxes:
+        box.submit(answer, boxes, shown, **private)
+
+
+def cart_of(values: Mapping[str, str]) -> dict[str, Any]:
+    """The cart that a person typed; raises InputError where a number is none."""
+    cart: dict[str, Any] = {}
+    for name, text in values.items():
+        if text := text.strip():
+            cart[name] = _number(name, text) if name in {*INTEGERS, "price"} else text
+    return cart
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return int(text) if name in INTEGERS else float(text)
+    except ValueError as bad:
+        raise InputError(f"{FIELDS[name]}: '{text}' is no number") from bad
+
+
+def _answered(client: Client, values: Mapping[str, str]) -> str:
+    try:
+        found = client.score(cart_of(values), REASONS)
+    except (ApiError, InputError) as problem:
+        return error(problem)
+    reasons = waterfall(found["base"], found["reasons"], found["rest"])
+    return f"{answer_line(found)}{reasons}"
+
+
+def answer_line(found: Mapping[str, Any]) -> str:
+    """Probability, decision and what they rest on."""
+    decision = found["decision"]
+    verdict = tag("nudge", "for") if decision["nudge"] else tag("no nudge", "other")
+    value = f"expected value of a nudge {decision['expected_value']:+.2f}"
+    return (
+        f'<div class="cw-answer"><b>{found["probability"]:.1%}</b>'
+        f"<span>likely to be bought</span>{verdict}<span>{value}</span></div>"
+        + note(f"model {found['model_version']}; {_rests_on(found['features'])}")
+    )
+
+
+def _rests_on(features: Mapping[str, Any]) -> str:
+    if features["source"] == "request-only":
+        return "the store is away: this rests on the cart alone, without any history"
+    age = features["age_seconds"]
+    if age is None:
+        return "the store knows no history yet"
+    return f"its latest event was {age:.0f} s before the cart" if age >= 0 else "with later history"
+
+
+def _title(cart: Mapping[str, Any]) -> str:
+    what = " ".join(filter(None, (cart["brand"], cart["category_code"]))) or f"{cart['product_id']}"
+    return f"{cart['event_time'][11:19]}  {what}, {cart['price']:.2f}, user {cart['user_id']}"
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,62 @@
+"""The page's own process."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import gradio as gr
+
+from cartwise.errors import OutputError
+from cartwise.page.style import CSS, theme
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@contextmanager
+def open_page(
+    page: gr.Blocks, host: str, port: int, login: tuple[str, str] | None = None
+) -> Iterator[str]:
+    """Serve a page while the block lasts; gives its address.
+
+    ``login`` is the name and password that everybody must give.
+
+    Raises:
+        OutputError: the port is taken, or a page for others than this machine has no login.
+    """
+    if host not in LOOPBACK and login is None:
+        raise OutputError(
+            f"a page at {host} would be open to everybody who reaches it: set "
+            "CARTWISE_PAGE_PASSWORD, or listen on 127.0.0.1"
+        )
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    try:
+        _, url, _ = page.launch(
+            server_name=host,
+            server_port=port or _free_port(host),
+            auth=login,
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            footer_links=[],
+            theme=theme(),
+            css=CSS,
+            ssr_mode=False,
+            enable_monitoring=False,
+            mcp_server=False,
+            max_file_size="20mb",
+        )
+    except OSError as error:
+        raise OutputError(
+            f"the page cannot listen at {host}:{port}: choose another port"
+        ) from error
+    try:
+        yield url
+    finally:
+        page.close(verbose=False)
+
+
+def _free_port(host: str) -> int:
+    with socket.create_server((host, 0)) as listening:
+        return int(listening.getsockname()[1])

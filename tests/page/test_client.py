@@ -1,0 +1,62 @@
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from cartwise.errors import ApiError
+from cartwise.page.client import Client
+from cartwise.page.health import health
+from cartwise.page.live import live
+from cartwise.page.model import model_facts, report_frame
+from tests.page.conftest import Site
+from tests.serving.worlds import cart_json
+
+
+@pytest.fixture
+def nobody() -> Iterator[Client]:
+    """A client of an API that is away."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    with closing(Client(f"http://127.0.0.1:{port}", "cw_key")) as client:
+        yield client
+
+
+def test_an_api_that_is_away_is_one_sentence_with_what_to_do(nobody: Client) -> None:
+    with pytest.raises(ApiError, match="does not answer: start it with 'cartwise serve'"):
+        nobody.readiness()
+
+
+@pytest.mark.parametrize("tab", [live, health, model_facts, report_frame])
+def test_a_tab_without_its_api_says_so_and_escapes_it(nobody: Client, tab: object) -> None:
+    shown = tab(nobody)  # type: ignore[operator]
+    assert 'role="alert"' in shown
+    assert "&#x27;cartwise serve&#x27;" in shown
+
+
+def test_a_refusal_is_told_with_its_place(site: Site) -> None:
+    with pytest.raises(ApiError, match="#/price: "):
+        site.client.score(cart_json(price="much"), 1)
+    with (
+        closing(Client(site.client.url, "cw_wrong")) as wrong,
+        pytest.raises(ApiError, match="key"),
+    ):
+        wrong.models()
+
+
+def test_a_report_executes_nothing(site: Site) -> None:
+    frame = report_frame(site.client)
+    assert 'sandbox=""' in frame
+    assert "<script>" not in frame
+
+
+def test_a_page_for_others_wants_a_password() -> None:
+    # In a process of its own: Gradio leaves an event loop open in ours.
+    program = [sys.executable, "-m", "cartwise", "ui", "--host", "0.0.0.0"]  # noqa: S104 - refused
+    env = {name: value for name, value in os.environ.items() if not name.startswith("CARTWISE_")}
+    told = subprocess.run(program, env=env, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert "set CARTWISE_PAGE_PASSWORD, or listen on 127.0.0.1" in told.stderr

@@ -1,0 +1,138 @@
+"""The page as people meet it: with a mouse, with a keyboard, on a laptop and on a phone."""
+
+import csv as csv_files
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.page.conftest import Site
+
+pytestmark = pytest.mark.integration
+
+TABS = ("Score a cart", "Live", "Batch", "Model", "Health")
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    yield from opened(browser, site, 1200, "light")
+
+
+@pytest.fixture
+def phone(browser: Browser, site: Site) -> Iterator[Page]:
+    yield from opened(browser, site, 375, "dark")
+
+
+def opened(browser: Browser, site: Site, width: int, scheme: str) -> Iterator[Page]:
+    """The page, of which the test fails if it asks anybody but its own server."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 850},
+        color_scheme=scheme,  # type: ignore[arg-type]
+    )
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(site.url)
+    expect(page.get_by_role("button", name="Score this cart")).to_be_visible(timeout=30_000)
+    yield page
+    context.close()
+    own = (site.url, site.url.replace("http", "ws"), "data:", "blob:", "about:")
+    assert [url for url in asked if not url.startswith(own)] == []
+
+
+def show(page: Page, tab: str) -> None:
+    page.get_by_role("tab", name=tab, exact=True).click()
+
+
+def test_a_cart_is_scored_with_a_decision_and_reasons_in_words(page: Page) -> None:
+    page.get_by_role("button", name="Score this cart").click()
+    answer = page.locator("#answer")
+    expect(answer).to_contain_text("likely to be bought", timeout=15_000)
+    expect(answer).to_contain_text("expected value of a nudge")
+    assert "Reasons, strongest first" in str(answer.get_by_role("img").get_attribute("aria-label"))
+
+
+def test_a_cart_of_late_can_be_picked(page: Page) -> None:
+    page.get_by_role("button", name="Look for newer carts").click()
+    picker = page.get_by_label("Carts of late")
+    picker.click()
+    page.get_by_role("option").filter(has_text="acme").first.click()
+    expect(page.locator("#answer")).to_contain_text("likely to be bought", timeout=15_000)
+    expect(page.get_by_role("textbox", name="Brand")).to_have_value("acme")
+
+
+def test_what_cannot_be_scored_is_explained(page: Page) -> None:
+    page.get_by_label("User", exact=True).fill("somebody")
+    page.get_by_role("button", name="Score this cart").click()
+    expect(page.get_by_role("alert")).to_contain_text("'somebody' is no number", timeout=15_000)
+
+
+def test_a_cart_is_scored_by_keyboard_alone(page: Page) -> None:
+    page.get_by_label("Price (0: unknown)").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("77")
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer")).to_contain_text("likely to be bought", timeout=15_000)
+    page.get_by_role("tab", name="Score a cart").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#live")).to_contain_text("carts of late", timeout=15_000)
+
+
+def test_carts_appear_while_one_looks_and_what_became_of_them(page: Page, site: Site) -> None:
+    show(page, "Live")
+    live = page.locator("#live")
+    expect(live).to_contain_text("bought so far", timeout=15_000)
+    expect(live.get_by_text("bought", exact=True).first).to_be_visible()
+    expect(live.get_by_text("open", exact=True).first).to_be_visible()
+    recent = site.client.recent(1)[0]["cart"]
+    site.client.score({**recent, "brand": "zebra", "product_id": 77}, 1)
+    expect(live).to_contain_text("zebra", timeout=15_000)
+
+
+def test_a_csv_comes_back_with_scores_and_bad_rows_are_shown(page: Page, csv: Path) -> None:
+    show(page, "Batch")
+    page.locator("input[type=file]").set_input_files(csv)
+    told = page.locator("#batch")
+    expect(told).to_contain_text("price_not_negative", timeout=20_000)
+    expect(told).to_contain_text("is no cart but: view")
+    expect(told).to_contain_text("event_time_readable, product_id_readable")
+    with page.expect_download() as download:
+        page.get_by_text("Download the scored carts").click()
+    with Path(download.value.path()).open() as file:
+        rows = list(csv_files.DictReader(file))
+    assert [row["line"] for row in rows] == ["2", "6"]
+    assert rows[1]["product_id"] == str(2**63 - 1)
+    assert all(0 < float(row["probability"]) < 1 for row in rows)
+
+
+def test_the_model_tab_tells_and_plays_with_the_policy(page: Page) -> None:
+    show(page, "Model")
+    expect(page.locator("#versions")).to_contain_text("champion", timeout=15_000)
+    earned = page.locator("#what-if")
+    expect(earned).to_contain_text("threshold", timeout=15_000)
+    before = earned.inner_text()
+    page.get_by_label("number input for Cost of a nudge").fill("0")
+    page.keyboard.press("Enter")
+    expect(earned).not_to_have_text(before, timeout=15_000)
+    page.get_by_role("button", name="Report").click()
+    frame = page.frame_locator("iframe[title=Report]")
+    expect(frame.get_by_role("heading")).to_have_text("How good it is", timeout=15_000)
+
+
+def test_health_says_what_works(page: Page) -> None:
+    show(page, "Health")
+    expect(page.locator("#health")).to_contain_text("store", timeout=15_000)
+
+
+def test_a_phone_in_the_dark_shows_every_tab_without_sideways_scrolling(phone: Page) -> None:
+    for tab in TABS:
+        if not phone.get_by_role("tab", name=tab, exact=True).is_visible():
+            phone.locator(".overflow-menu button").first.click()
+            phone.locator(".overflow-dropdown").get_by_text(tab).click()
+        else:
+            show(phone, tab)
+        phone.wait_for_timeout(300)
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 375
+    assert phone.evaluate("document.body.classList.contains('dark')")
