@@ -1,5 +1,6 @@
 """The process: an ASGI server around the application, and metrics on a port of their own."""
 
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +53,10 @@ def serve(app: FastAPI, metrics: Metrics, address: Address, *, grace_seconds: in
     )
     with _listening(address) as listening, _metrics_server(metrics, address):
         _say(listening)
+        # Uvicorn raises the signal that ended it once more, for those who wait for it; who stops
+        # when asked to, after everything is done, has not failed.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
         uvicorn.Server(config).run(sockets=[listening])
 
 
