@@ -46,6 +46,7 @@ COMMANDS: Final = (
     Command("stream", "stream", LIVE, "Follow the topic of events: states and scores."),
     Command("replay", "replay", LIVE, "Play a log into the topic of events."),
     Command("serve", "serve", LIVE, "Answer carts over HTTP."),
+    Command("store", "store", LIVE, "Look into a store of states, and compare two."),
     Command("keys", "keys", LIVE, "Make, list and revoke API keys."),
     Command("ui", "ui", LIVE, "Show the page: score, watch, understand."),
     Command("models", "models", REGISTRY, "Show the registered models, or two side by side."),
