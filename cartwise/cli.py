@@ -44,6 +44,8 @@ COMMANDS: Final = (
     Command("evaluate", "model", STEP_BY_STEP, "Measure a model on the test part."),
     Command("score", "model", STEP_BY_STEP, "Score every cart of a lake."),
     Command("stream", "stream", LIVE, "Follow the topic of events: states and scores."),
+    Command("archive", "lake", LIVE, "Write the topic of events to the lake."),
+    Command("materialize", "lake", LIVE, "Load the states of a lake into a store."),
     Command("replay", "replay", LIVE, "Play a log into the topic of events."),
     Command("serve", "serve", LIVE, "Answer carts over HTTP."),
     Command("store", "store", LIVE, "Look into a store of states, and compare two."),

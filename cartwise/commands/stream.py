@@ -46,6 +46,15 @@ MetricsPort = Annotated[
         show_default="none",
     ),
 ]
+DuplicateHorizon = Annotated[
+    str,
+    option(
+        "--duplicate-horizon",
+        variable="DUPLICATE_HORIZON",
+        metavar="DURATION",
+        help="An event that comes again within this time of the log counts once.",
+    ),
+]
 Drain = Annotated[bool, typer.Option("--drain", help="End where the topic ends for now.")]
 
 
@@ -79,15 +88,7 @@ def stream(
         Path,
         option("--scores", variable="SCORES", help="Without Kafka: the folder of scores.jsonl."),
     ] = Path("scores"),
-    duplicate_horizon: Annotated[
-        str,
-        option(
-            "--duplicate-horizon",
-            variable="DUPLICATE_HORIZON",
-            metavar="DURATION",
-            help="An event that comes again within this time of the log counts once.",
-        ),
-    ] = "1h",
+    duplicate_horizon: DuplicateHorizon = "1h",
     drain: Drain = False,
     metrics_port: MetricsPort = None,
 ) -> None:
@@ -104,7 +105,7 @@ def stream(
     else:
         settings = TopicSettings(partitions) if create_topics else None
         ends = _kafka(kafka_bootstrap, Topics.of(topic_prefix), settings, metrics)
-    with _stop_signals() as must_stop, _closing(ends.source):
+    with stop_signals() as must_stop, closing(ends.source):
         if metrics_port:
             start_http_server(metrics_port, registry=metrics.registry)
         worker = Worker(
@@ -153,7 +154,8 @@ def _scorer(model: str | None) -> Bundle | None:
 
 
 @contextmanager
-def _closing(source: EventSource) -> Iterator[None]:
+def closing(source: EventSource) -> Iterator[None]:
+    """Give the partitions back at the end."""
     try:
         yield
     finally:
@@ -161,7 +163,7 @@ def _closing(source: EventSource) -> Iterator[None]:
 
 
 @contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
+def stop_signals() -> Iterator[Callable[[], bool]]:
     """Whether somebody asked this process to end, by SIGTERM or Ctrl-C."""
     asked: list[int] = []
     numbers = (signal.SIGTERM, signal.SIGINT)

@@ -66,7 +66,7 @@ def take_in(records: Sequence[Record], partitions: Mapping[str, Partition]) -> B
 
 def _take(record: Record, partition: Partition, batch: Batch) -> None:
     try:
-        event = _read(record)
+        event = read_event(record)
     except RefusedMessage as refused:
         batch.dead.append(dead_letter(refused.rules, origin(record), record.value))
         return
@@ -79,7 +79,8 @@ def _take(record: Record, partition: Partition, batch: Batch) -> None:
     batch.accepted.append(Accepted(event, identity, record))
 
 
-def _read(record: Record) -> Event:
+def read_event(record: Record) -> Event:
+    """The event of a message; raises RefusedMessage."""
     event = decode_event(record.value)
     if record.arrived is not None and event.event_time > record.arrived + AHEAD_SECONDS:
         raise RefusedMessage(["event_time_not_ahead"])

@@ -67,13 +67,22 @@ class Partition:
         """The way from where the store stands to here; the next one begins here."""
         expected, self._expected = self._expected, self.next_offset
         added, self._added = self._added, defaultdict(list)
-        oldest, counts = self._oldest_bucket, self.counts
+        oldest = self._oldest_bucket
         self._forget_before(oldest)
-        position = Position(
+        seen = {bucket: b"".join(ids) for bucket, ids in added.items() if bucket >= oldest}
+        return Advance(self.source, expected, self._position(), seen, oldest)
+
+    def resumption(self) -> Resumption:
+        """What a successor has to know to go on from here."""
+        self._forget_before(self._oldest_bucket)
+        seen = {bucket: b"".join(ids) for bucket, ids in self._seen.items()}
+        return Resumption(self._position(), seen)
+
+    def _position(self) -> Position:
+        counts = self.counts
+        return Position(
             self.next_offset, self.watermark, counts.applied, counts.duplicates, counts.late
         )
-        seen = {bucket: b"".join(ids) for bucket, ids in added.items() if bucket >= oldest}
-        return Advance(self.source, expected, position, seen, oldest)
 
     def _remember(self, event_id: bytes, bucket: int) -> None:
         self._buckets[event_id] = bucket

@@ -15,6 +15,11 @@ class Record(NamedTuple):
     arrived: float | None
     value: bytes
 
+    @property
+    def arrived_ms(self) -> int | None:
+        """When it arrived, in milliseconds."""
+        return None if self.arrived is None else round(1000 * self.arrived)
+
 
 def source_name(topic: str, partition: int) -> str:
     """What a partition is called in the store."""

@@ -83,17 +83,20 @@ class Topic:
 
 
 class Member:
-    """A member of a group: reads the partitions that it is given."""
+    """A member of a group: reads the partitions that it is given, some messages at a time."""
 
-    def __init__(self, topic: Topic, ours: Iterable[str] | None = None) -> None:
+    def __init__(
+        self, topic: Topic, ours: Iterable[str] | None = None, at_a_time: int = 600
+    ) -> None:
         self._topic = topic
+        self._at_a_time = at_a_time
         self.waiting: set[str] = set(topic.messages if ours is None else ours)
         self._next: dict[str, int] = {}
 
-    def poll(self, limit: int, _seconds: float) -> list[Record]:
+    def poll(self, _limit: int, _seconds: float) -> list[Record]:
         records: list[Record] = []
         for name, start in self._next.items():
-            messages = self._topic.messages[name][start : start + max(1, limit // 3)]
+            messages = self._topic.messages[name][start : start + self._at_a_time]
             self._next[name] = start + len(messages)
             arrived = self._topic.arrived
             records += [Record(name, start + i, arrived, m) for i, m in enumerate(messages)]

@@ -1,0 +1,175 @@
+"""The archive keeps all events with their places, and the stream goes on from what it published."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from cartwise.data.lake import read_day, stored_days
+from cartwise.errors import InputError
+from cartwise.features.catalogue import SPECIFICATION
+from cartwise.store.memory import MemoryStore
+from cartwise.streaming import publishing
+from cartwise.streaming.archive import Archive, Rolling
+from cartwise.streaming.arrivals import Arrivals
+from cartwise.streaming.materialize import MaterializeReport, materialize
+from cartwise.streaming.metrics import ArchiveMetrics
+from cartwise.streaming.publishing import Published, publish
+from cartwise.streaming.replayer import events_of
+from cartwise.wire import Event
+from tests.data.shops import files_of
+from tests.streaming.worlds import Member, Topic, drain, require_states, shop, worker
+
+GIGABYTE = 10**9
+
+
+def archive(topic: Topic, lake: Path, at_a_time: int = 600) -> ArchiveMetrics:
+    metrics = ArchiveMetrics()
+    one = archiver(topic, lake, metrics, at_a_time)
+    one.run(lambda: False, drain=True)
+    return metrics
+
+
+def archiver(topic: Topic, lake: Path, metrics: ArchiveMetrics, at_a_time: int) -> Archive:
+    """An archive that makes a file of whatever it reads at a time."""
+    member, rolling = Member(topic, at_a_time=at_a_time), Rolling(messages=1)
+    return Archive(member, Arrivals(str(lake)), rolling, lambda: 0.0, metrics)
+
+
+def in_days(lake: Path) -> list[Event]:
+    frames = [read_day(lake / "events", day) for day in stored_days(lake / "events")]
+    return list(events_of(pl.concat(frames)))
+
+
+def load(lake: Path, store: MemoryStore) -> MaterializeReport:
+    return materialize(
+        lake / "events", Arrivals(str(lake)), store, horizon_seconds=3600, memory_bytes=GIGABYTE
+    )
+
+
+def test_every_event_is_kept_with_its_place_and_its_time_of_arrival(tmp_path: Path) -> None:
+    topic = Topic(2, arrived=1_600_000_000.5).extend(shop(300))
+    topic.send(0, b"poison")
+    metrics = archive(topic, tmp_path)
+    arrivals = Arrivals(str(tmp_path))
+    frames = [arrivals.read(one) for ranges in arrivals.ranges().values() for one in ranges]
+    kept = pl.concat(frames)
+    assert kept.height == 300
+    assert kept.select("partition", "offset").is_unique().all()
+    assert kept["arrived"].dt.epoch("ms").unique().to_list() == [1_600_000_000_500]
+    assert metrics.registry.get_sample_value("cartwise_archive_refused_total") == 1
+    assert arrivals.next_offset("shop.events/0") == len(topic.messages["shop.events/0"])
+
+
+def test_a_range_is_the_same_file_whoever_writes_it(tmp_path: Path) -> None:
+    topic = Topic(1, arrived=1_600_000_000.0).extend(shop(100))
+    for name in ("one", "other"):
+        archive(topic, tmp_path / name)
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "other")
+
+
+def test_an_archive_that_died_goes_on_after_its_last_file(tmp_path: Path) -> None:
+    events, topic = shop(300), Topic(1)
+    topic.extend(events)
+    dying = archiver(topic, tmp_path, ArchiveMetrics(), at_a_time=70)
+    for _ in range(3):
+        dying.step()
+    before = files_of(tmp_path)
+    archive(topic, tmp_path)
+    assert files_of(tmp_path).items() > before.items()
+    publish(Arrivals(str(tmp_path)), tmp_path / "events")
+    assert in_days(tmp_path) == events
+
+
+def test_overlapping_ranges_count_once(tmp_path: Path) -> None:
+    topic = Topic(1).extend(shop(50))
+    archive(topic, tmp_path, at_a_time=10)
+    archive(topic, tmp_path / "zombie", at_a_time=15)
+    for file in (tmp_path / "zombie/arrivals/shop.events").iterdir():
+        file.rename(tmp_path / "arrivals/shop.events" / file.name)
+    assert publish(Arrivals(str(tmp_path)), tmp_path / "events") == 50
+    assert in_days(tmp_path) == shop(50)
+
+
+def test_days_hold_the_distinct_events_and_publishing_again_changes_nothing(tmp_path: Path) -> None:
+    events = shop(200)
+    archive(Topic(3).extend([*events, *events[:20]]), tmp_path)
+    arrivals = Arrivals(str(tmp_path))
+    assert publish(arrivals, tmp_path / "events") == 200
+    assert sorted(in_days(tmp_path), key=repr) == sorted(events, key=repr)
+    before = files_of(tmp_path)
+    assert publish(arrivals, tmp_path / "events") == 0
+    assert files_of(tmp_path) == before
+
+
+def test_an_interrupted_publication_is_finished_and_not_materialized(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = shop(100)
+    archive(Topic(1).extend(events), tmp_path)
+    arrivals = Arrivals(str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "ingest", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            publish(arrivals, tmp_path / "events")
+    with pytest.raises(InputError, match="is being published, or that was interrupted"):
+        load(tmp_path, MemoryStore(SPECIFICATION))
+    publish(arrivals, tmp_path / "events")
+    assert Published.read(arrivals) == Published({"shop.events/0": 100})
+    assert in_days(tmp_path) == events
+
+
+def test_a_missing_file_of_arrivals_is_told(tmp_path: Path) -> None:
+    archive(Topic(1).extend(shop(300)), tmp_path, at_a_time=70)
+    files = sorted((tmp_path / "arrivals/shop.events").iterdir())
+    assert len(files) > 2
+    files[1].unlink()
+    with pytest.raises(InputError, match=r"arrivals of shop\.events/0 lack the offsets"):
+        publish(Arrivals(str(tmp_path)), tmp_path / "events")
+
+
+def test_the_stream_takes_over_from_materialized_states_without_gap_or_overlap(
+    tmp_path: Path,
+) -> None:
+    events, topic = shop(500), Topic(3)
+    topic.extend(events[:300])
+    archive(topic, tmp_path)
+    publish(Arrivals(str(tmp_path)), tmp_path / "events")
+    store = MemoryStore(SPECIFICATION)
+    report = load(tmp_path, store)
+    assert report.events == 300
+    # Of what comes next, some was seen before the take-over.
+    topic.extend([*events[280:300], *events[300:]])
+    drain(worker(Member(topic), store))
+    require_states(store, events)
+    positions = store.positions().values()
+    assert sum(position.applied for position in positions) == 500
+    assert sum(position.duplicates for position in positions) == 20
+
+
+def test_an_emptied_store_rebuilt_and_caught_up_equals_the_one_before(tmp_path: Path) -> None:
+    events, topic = shop(400), Topic(2)
+    before = MemoryStore(SPECIFICATION)
+    topic.extend([*events[:250], *events[100:120]])
+    drain(worker(Member(topic), before))
+    archive(topic, tmp_path)
+    publish(Arrivals(str(tmp_path)), tmp_path / "events")
+    topic.extend(events[250:])
+    drain(worker(Member(topic), before))
+    rebuilt = MemoryStore(SPECIFICATION)
+    load(tmp_path, rebuilt)
+    drain(worker(Member(topic), rebuilt))
+    assert rebuilt.positions() == before.positions()
+    assert {s: rebuilt.resume(s).seen.keys() for s in topic.messages} == {
+        s: before.resume(s).seen.keys() for s in topic.messages
+    }
+    require_states(rebuilt, events)
+
+
+def test_a_lake_without_arrivals_is_materialized_without_offsets(tmp_path: Path) -> None:
+    archive(Topic(1).extend(shop(100)), tmp_path)
+    publish(Arrivals(str(tmp_path)), tmp_path / "events")
+    store = MemoryStore(SPECIFICATION)
+    materialize(tmp_path / "events", None, store, horizon_seconds=3600, memory_bytes=GIGABYTE)
+    require_states(store, shop(100))
+    assert store.positions() == {}
