@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cartwise.model.bootstrap import Estimate, Intervals, intervals
 from cartwise.model.measures import Bins, Gains, Ranking, log_losses, squared_errors
-from cartwise.model.policy import Policy
+from cartwise.model.policy import VALUE_CARTS, Policy
 from cartwise.model.scored import ScoredCarts
 from cartwise.model.slices import Slice, slice_carts
 
@@ -22,9 +22,6 @@ Panel = Mapping[str, float]
 
 SHARES: Final = (0.01, 0.05, 0.10, 0.20)
 """Shares of carts for lift and capture, highest probabilities first."""
-
-VALUE_CARTS: Final = 1000
-"""Expected values are money per this many carts."""
 
 _CHANCE: Final = 0.5
 _THRESHOLDS: Final = 100

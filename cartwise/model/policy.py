@@ -16,7 +16,7 @@ and it pays where this is above zero: ``p > threshold(v)``, with
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from numpy.typing import NDArray
 from cartwise.errors import BundleError, InputError
 
 Array = NDArray[np.float64]
+
+VALUE_CARTS: Final = 1000
+"""Expected values are money per this many carts."""
 
 
 @dataclass(frozen=True)
@@ -97,3 +100,65 @@ class Policy:
             return cls(economics, float(facts["reference_price"]))
         except (KeyError, TypeError, ValueError, InputError) as error:
             raise BundleError(f"policy.json does not hold a policy: {error}") from error
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """What nudging carts is expected to earn if the economics were such.
+
+    Attributes:
+        economics: what a nudge costs and earns.
+        shares: of the carts that are nudged, those with the highest expected value first: (k,).
+        value: money expected per 1,000 carts at each of the shares: (k,).
+        best_share: of the carts whose nudge pays.
+        best_value: money per 1,000 carts if just these are nudged.
+        bought_share: of the nudged carts, how many are expected to be bought; 0 where none is.
+    """
+
+    economics: Economics
+    shares: Array
+    value: Array
+    best_share: float
+    best_value: float
+    bought_share: float
+
+    @property
+    def everyone_value(self) -> float:
+        """Money per 1,000 carts if everybody is nudged."""
+        return float(self.value[-1])
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **asdict(self.economics),
+            "shares": self.shares.tolist(),
+            "value": self.value.tolist(),
+            "best_share": self.best_share,
+            "best_value": self.best_value,
+            "bought_share": self.bought_share,
+            "everyone_value": self.everyone_value,
+        }
+
+
+def what_if(probability: Array, price: Array, economics: Economics, *, points: int = 101) -> WhatIf:
+    """What carts of these calibrated probabilities and prices, each (n,), are expected to earn.
+
+    Raises InputError where there is no cart.
+    """
+    if not len(probability):
+        raise InputError("there is no cart to ask about: give at least one")
+    expected = economics.expected_value(probability, price)
+    earned = np.append(0.0, np.cumsum(np.sort(expected)[::-1]))
+    shares = np.linspace(0.0, 1.0, points)
+    pays = expected > 0.0
+    return WhatIf(
+        economics,
+        shares,
+        np.interp(shares * len(expected), np.arange(len(earned)), earned) * _per_cart(expected),
+        best_share=float(pays.mean()),
+        best_value=float(expected[pays].sum() * _per_cart(expected)),
+        bought_share=float(probability[pays].mean()) if pays.any() else 0.0,
+    )
+
+
+def _per_cart(carts: Array) -> float:
+    return VALUE_CARTS / len(carts)

@@ -1,10 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cartwise.errors import BundleError, InputError
-from cartwise.model.policy import Economics, Policy
+from cartwise.model.policy import VALUE_CARTS, Economics, Policy, what_if
 
 SHARES = st.floats(0.01, 1.0)
 PRICES = st.floats(0.01, 1e5)
@@ -62,3 +64,37 @@ def test_a_policy_survives_json() -> None:
 def test_what_is_no_policy_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(BundleError, match=r"policy\.json"):
         Policy.from_json({**Policy(Economics(), 1.0).to_json(), **change})
+
+
+CARTS = st.lists(st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1000.0)), min_size=1, max_size=40)
+
+
+@given(CARTS, st.floats(0.0, 50.0), st.floats(0.0, 0.99))
+def test_no_share_of_carts_earns_more_than_those_for_which_it_pays(
+    carts: list[tuple[float, float]], cost: float, anyway: float
+) -> None:
+    probability, price = np.array(carts).T
+    asked = what_if(probability, price, Economics(0.3, cost, anyway))
+    assert asked.value.max() <= asked.best_value + 1e-6
+    assert asked.value[0] == 0.0
+    everyone = Economics(0.3, cost, anyway).expected_value(probability, price).mean() * VALUE_CARTS
+    assert asked.everyone_value == pytest.approx(everyone, abs=1e-6)
+    assert 0.0 <= asked.best_share <= 1.0
+
+
+def test_a_dearer_nudge_pays_for_fewer_carts_and_earns_less() -> None:
+    probability, price = np.linspace(0.0, 1.0, 50), np.full(50, 40.0)
+    cheap, dear = (what_if(probability, price, Economics(nudge_cost=cost)) for cost in (0.2, 1.0))
+    assert cheap.best_share > dear.best_share > 0.0
+    assert cheap.best_value > dear.best_value > 0.0
+    assert dear.bought_share > cheap.bought_share
+
+
+def test_what_if_of_no_cart_is_refused() -> None:
+    with pytest.raises(InputError, match="no cart"):
+        what_if(np.empty(0), np.empty(0), Economics())
+
+
+def test_what_if_is_json() -> None:
+    told = what_if(np.array([0.5]), np.array([100.0]), Economics()).to_json()
+    assert json.loads(json.dumps(told))["best_value"] == pytest.approx(1500.0)

@@ -16,7 +16,7 @@ from cartwise.model.summary import estimate_text, few_carts, sentences, with_int
 _SECTIONS: Final[Mapping[str, Sequence[str]]] = {
     "How well it ranks": ("roc", "rivals", "gain", "precision-recall"),
     "Whether a probability can be taken at its word": ("reliability", "probabilities"),
-    "What a decision is worth": ("value",),
+    "What a decision is worth": ("value", "what-if"),
     "Where it is good, and what it looks at": ("slices", "contributions"),
     "The data": ("days",),
 }

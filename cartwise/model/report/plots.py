@@ -10,7 +10,12 @@ from cartwise.model.findings import Findings
 from cartwise.model.policy import Policy
 from cartwise.model.report.comparisons import draw_rivals, draw_slices
 from cartwise.model.report.days import draw_days
-from cartwise.model.report.probabilities import draw_probabilities, draw_reliability, draw_value
+from cartwise.model.report.probabilities import (
+    draw_probabilities,
+    draw_reliability,
+    draw_value,
+    draw_what_if,
+)
 from cartwise.model.report.ranking import draw_gain, draw_precision_recall, draw_roc
 from cartwise.model.report.reasons import draw_contributions
 from cartwise.model.scored import ScoredCarts
@@ -92,6 +97,14 @@ PLOTS: Final[Mapping[str, Plot]] = {
         "Money per 1,000 test carts by what really happened to them, with its 95 % interval. "
         "At the left everybody is nudged, at the right nobody.",
         lambda evidence: draw_value(evidence.findings.value, evidence.metrics),
+    ),
+    "what-if": Plot(
+        "What if",
+        "Money expected per 1,000 carts if just those are nudged for which it pays, should a nudge "
+        "cost more or less, or win over twice or half as many as assumed.",
+        lambda evidence: draw_what_if(
+            evidence.scored.probability, evidence.scored.price, evidence.policy
+        ),
     ),
     "slices": Plot(
         "By kind of cart",

@@ -1,18 +1,21 @@
 """Plots of the probabilities: whether they hold, where they lie, what a threshold is worth."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cartwise.model.findings import Reliability, ValueCurve
+from cartwise.model.policy import Economics, Policy, what_if
 from cartwise.model.report.drawing import (
     BAND,
     GRAY,
     GREEN,
     MODEL,
     MUTED,
+    PURPLE,
     WARM,
     figure,
     legend_above,
@@ -26,6 +29,8 @@ Array = NDArray[np.float64]
 _MOST_BINS: Final = 40
 _FEWEST_BINS: Final = 8
 _CARTS_PER_BIN: Final = 25
+_COSTS: Final = 25
+_DEAREST: Final = 3.0
 
 
 def draw_reliability(reliability: Reliability) -> str:
@@ -81,3 +86,27 @@ def draw_value(curve: ValueCurve, metrics: Mapping[str, float]) -> str:
         axes.xaxis.set_major_formatter(percent)
         legend_above(axes, columns=2)
         return to_svg(drawn, "value")
+
+
+def draw_what_if(probability: Array, price: Array, policy: Policy) -> str:
+    """Money per 1,000 carts over the cost of a nudge, for three shares that a nudge wins over."""
+    given = policy.economics
+    costs = np.linspace(0.0, _DEAREST * (given.nudge_cost or 1.0), _COSTS)
+    with figure() as (drawn, [axes]):
+        for color, economics in zip((GREEN, MODEL, PURPLE), _alternatives(given), strict=True):
+            dearer = (replace(economics, nudge_cost=float(cost)) for cost in costs)
+            values = [what_if(probability, price, one, points=2).best_value for one in dearer]
+            won = 1.0 - economics.bought_anyway_share
+            axes.plot(costs, values, color=color, label=f"{percent(won)} won over")
+        axes.axvline(given.nudge_cost, color=WARM, lw=1.3, ls=":", label="as assumed")
+        axes.set(xlabel="what a nudge costs", ylabel="money per 1,000 carts", xlim=(0, costs[-1]))
+        axes.set_ylim(bottom=0.0)
+        legend_above(axes, columns=2)
+        return to_svg(drawn, "what-if")
+
+
+def _alternatives(given: Economics) -> list[Economics]:
+    """Twice as many won over as assumed, as many, and half as many."""
+    won = 1.0 - given.bought_anyway_share
+    shares = (1.0 - min(1.0, 2.0 * won), given.bought_anyway_share, 1.0 - won / 2.0)
+    return [replace(given, bought_anyway_share=share) for share in shares]
