@@ -29,7 +29,7 @@ _MAGIC: Final[dict[bytes, Format]] = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PAR1": "parquet",
 }
-_BLOCK_BYTES: Final = 4 * 2**20
+_BLOCK_BYTES: Final = 8 * 2**20
 _DECOMPRESSED_BYTES: Final = 2**20
 
 

@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import polars as pl
 
+from cartwise.ahead import map_ahead
 from cartwise.data.lake import (
     in_log_order,
     merged,
@@ -15,6 +17,17 @@ from cartwise.data.lake import (
     without_duplicates,
     write_events,
 )
+
+_WRITERS: Final = 2
+"""So many days are written at a time: each of them keeps one processor busy for the most part."""
+
+
+class _Part(NamedTuple):
+    """Events of a day, in order of position, on their way to a file."""
+
+    day: date
+    file: Path
+    frames: list[pl.DataFrame]
 
 
 class Spill:
@@ -64,17 +77,25 @@ class Spill:
         return whole
 
     def _write_until(self, rows: int) -> None:
-        while self._held_rows > rows:
-            self._write(next(iter(self._held)))
+        for day, part, height, written in map_ahead(_write, self._leaving(rows), _WRITERS):
+            self._parts[day].append(part)
+            self.duplicates += height - written
 
-    def _write(self, day: date) -> None:
-        events = in_log_order(self._held.pop(day))
-        distinct = without_duplicates(events)
-        part = self._folder / f"{day}-{len(self._parts[day])}.parquet"
-        write_events(part, iter([distinct]))
-        self._parts[day].append(part)
-        self._held_rows -= events.height
-        self.duplicates += events.height - distinct.height
+    def _leaving(self, rows: int) -> Iterator[_Part]:
+        """Take out days, those left longest ago first, until but so many rows are held."""
+        while self._held_rows > rows:
+            day = next(iter(self._held))
+            frames = self._held.pop(day)
+            self._held_rows -= sum(frame.height for frame in frames)
+            yield _Part(day, self._folder / f"{day}-{len(self._parts[day])}.parquet", frames)
+
+
+def _write(part: _Part) -> tuple[date, Path, int, int]:
+    """Write a part; its day, its file, and how many rows came and were written."""
+    events = in_log_order(part.frames)
+    distinct = without_duplicates(events)
+    write_events(part.file, iter([distinct]))
+    return part.day, part.file, events.height, distinct.height
 
 
 def _by_day(events: pl.DataFrame) -> Iterator[tuple[date, pl.DataFrame]]:
