@@ -1,5 +1,6 @@
 """The command line: ``cartwise COMMAND``; every command teaches itself with ``--help``."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -71,6 +72,22 @@ def main() -> None:
     except CartwiseError as error:
         sys.stderr.write(f"cartwise: {error}\n")
         sys.exit(1)
+    except OSError as error:
+        if not _gives_up_output():
+            raise
+        sys.stderr.write(f"cartwise: the standard output cannot be written: {error.strerror}\n")
+        sys.exit(1)
+
+
+def _gives_up_output() -> bool:
+    """Whether the standard output takes nothing any more; what it still holds is then dropped."""
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _stop(number: int, _frame: object) -> NoReturn:

@@ -28,5 +28,8 @@ EVENT_SCHEMA: Final = pl.Schema(
 
 COLUMNS: Final = tuple(EVENT_SCHEMA.names())
 
+HIGHEST_PRICE: Final = 1e12
+"""Prices lie below: sums of them stay far from the end of what a float holds."""
+
 SECONDS_PER_HOUR: Final = 3600
 SECONDS_PER_DAY: Final = 86_400

@@ -1,10 +1,11 @@
 """Files and folders that appear whole or not at all."""
 
+import fcntl
 import os
 import re
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -42,6 +43,38 @@ def replaced_file(file: Path) -> Iterator[Path]:
         fresh = folder / file.name
         yield fresh
         fresh.replace(file)
+
+
+@contextmanager
+def locked(folder: Path, work: str) -> Iterator[None]:
+    """Create a folder if need be and keep others who do such ``work`` out of it.
+
+    Raises:
+        OutputError: the folder cannot be written, or another one is at work in it.
+    """
+    is_new = not folder.exists()
+    with writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with writable(folder):
+            _lock(descriptor, folder, work)
+        yield
+    finally:
+        if is_new:
+            # Fails, as it should, unless the folder never came to hold anything.
+            with suppress(OSError):
+                folder.rmdir()
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path, work: str) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OutputError(
+            f"another {work} is writing to {folder}: wait for it, or choose another folder"
+        ) from error
 
 
 def require_free(folder: Path, contents: Collection[str], what: str) -> None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from cartwise.data.ingest import IngestReport, ingest
+from cartwise.data.ingest import IngestReport, ingest, require_events
 from cartwise.data.manifest import Manifest
-from cartwise.data.quarantine import FOLDER as QUARANTINE
 from cartwise.data.training_set import TrainingSetSettings, build
 from cartwise.errors import InputError
+from cartwise.folders import locked
 from cartwise.model.evaluation import Evaluation, EvaluationSettings, evaluate
 from cartwise.model.mlflow_store import Tracking
 from cartwise.model.tracking import TrackedRun, track
@@ -65,22 +65,25 @@ def run(
     settings = settings or RunSettings()
     if truth and not truth.exists():
         raise InputError(f"the truth file {truth} does not exist: check the path")
+    with locked(out, "run"):
+        return _run(sources, out, settings, truth, progress)
+
+
+def _run(
+    sources: Sequence[Path],
+    out: Path,
+    settings: RunSettings,
+    truth: Path | None,
+    progress: Progress,
+) -> Run:
     events, training, model = (out / name for name in (EVENTS, TRAINING, MODEL))
     ingested = ingest(sources, events, progress=progress, skip=[training])
-    _require_events(ingested, events)
+    require_events(ingested, events)
     manifest = build(events, training, settings.training_set, progress=progress)
     train(training, model, settings.training, progress=progress)
     evaluation = evaluate(model, training, out, settings.evaluation, truth=truth, progress=progress)
     tracked = _track(model, evaluation, training, settings.tracking, progress)
     return Run(out, ingested, manifest, evaluation, tracked)
-
-
-def _require_events(ingested: IngestReport, events: Path) -> None:
-    if ingested.quarantined == ingested.rows_in:
-        raise InputError(
-            f"none of the {ingested.rows_in:,} rows is a valid event: {events / QUARANTINE} tells "
-            "which rules each of them broke"
-        )
 
 
 def _track(

@@ -18,6 +18,7 @@ def present(facts: Mapping[str, Any], picture: RenderableType, *, as_json: bool)
         sys.stdout.write(json.dumps(facts) + "\n")
     else:
         Console().print(picture, crop=False)
+    sys.stdout.flush()
 
 
 def facts_table(title: str, rows: Rows) -> Table:

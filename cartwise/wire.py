@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from cartwise.errors import RefusedMessage
-from cartwise.events import EVENT_TYPES
+from cartwise.events import EVENT_TYPES, HIGHEST_PRICE
 
 LONGEST_EVENT_BYTES: Final = 65_536
 """Longer messages are refused unread."""
@@ -303,6 +303,7 @@ def _out_of_bounds(time: int | None, price: float | None) -> list[str]:
     rules = {
         "event_time_in_range": time is None or 0 <= time < _LATEST,
         "price_finite": price is None or math.isfinite(price),
+        "price_in_range": price is None or not HIGHEST_PRICE <= price < math.inf,
         "price_not_negative": price is None or math.isnan(price) or price >= 0,
     }
     return [rule for rule, holds in rules.items() if not holds]

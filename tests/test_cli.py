@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from cartwise.cli import COMMANDS
+from cartwise.folders import locked
 from cartwise.model.bundle import Bundle
 from tests.commands import Commands
 from tests.samples import sample
@@ -236,7 +237,46 @@ def test_a_log_without_a_valid_row_is_refused_with_where_to_look(cartwise: Comma
     assert "none of the 9 rows" in told.err
     assert "quarantine" in told.err
     told = cartwise("ingest", "garbage.csv", "--out", "events", "-q")
-    assert "No row is a valid event" in told.out
+    assert told.code == 1
+    assert "none of the 9 rows" in told.err
+    assert list(Path("events/quarantine").iterdir())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize("arguments", [["--help"], ["simulate", "--sessions", "9", "--out", "raw"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_takes_nothing_is_one_sentence(
+    tmp_path: Path, arguments: list[str], unbuffered: str
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        told = subprocess.run(
+            [sys.executable, "-m", "cartwise", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert told.returncode == 1
+    assert "the standard output cannot be written: No space left on device" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_run_keeps_others_out_of_its_folder(cartwise: Commands, shop: Path) -> None:
+    with locked(Path("out"), "run"):
+        told = cartwise("run", shop, "--out", "out", "-q")
+    assert told.code == 1
+    assert "another run is writing to out" in told.err
+
+
+def test_events_from_a_pipe_are_refused_with_what_to_do(cartwise: Commands) -> None:
+    os.mkfifo("pipe.csv")
+    holder = os.open("pipe.csv", os.O_RDWR)
+    told = cartwise("ingest", "pipe.csv", "--out", "events", "-q")
+    os.close(holder)
+    assert told.code == 1
+    assert "pipe.csv is a pipe or a device" in told.err
 
 
 @pytest.mark.parametrize("arguments", [["run", "--no-such-option"], ["no-such-command"], ["run"]])

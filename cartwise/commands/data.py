@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Final
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 
-from cartwise.data.ingest import IngestReport
+from cartwise.data.ingest import IngestReport, require_events
 from cartwise.data.ingest import ingest as ingest_files
 from cartwise.data.labels import LabelSettings, Scope
 from cartwise.data.manifest import Manifest
@@ -39,6 +39,7 @@ def ingest(sources: Sources, out: Out, as_json: Json = False, quiet: Quiet = Fal
     """
     report = ingest_files(sources, out, progress=open_progress(quiet=quiet))
     present(report.to_dict(), ingest_summary(report, out), as_json=as_json)
+    require_events(report, out)
 
 
 def features(
@@ -83,10 +84,7 @@ def ingest_summary(report: IngestReport, out: Path | None) -> RenderableType:
         *((f"  {rule}", f"{rows:,}") for rule, rows in report.by_rule.items()),
         ("time", f"{report.first_event} to {report.last_event}"),
     ]
-    table = facts_table("Events", [*rows, ("lake", str(out))] if out else rows)
-    if report.quarantined == report.rows_in:
-        return Group(table, "[red]No row is a valid event: look into the quarantine.[/]")
-    return table
+    return facts_table("Events", [*rows, ("lake", str(out))] if out else rows)
 
 
 def training_set_summary(manifest: Manifest) -> RenderableType:

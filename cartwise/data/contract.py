@@ -12,7 +12,7 @@ from typing import Any, Final
 import dataframely as dy
 import polars as pl
 
-from cartwise.events import COLUMNS, EVENT_SCHEMA, EVENT_TYPES
+from cartwise.events import COLUMNS, EVENT_SCHEMA, EVENT_TYPES, HIGHEST_PRICE
 
 LINE: Final = "line"
 """Column with a row's place in its source: 1-based line of a text file, row of a Parquet file."""
@@ -83,6 +83,9 @@ class EventContract(dy.Schema):
     price_given = _must_be_given("price")
     price_readable = _must_be_readable("price")
     price_finite = _must_hold(lambda: pl.col("price").is_finite())
+    price_in_range = _must_hold(
+        lambda: (pl.col("price") < HIGHEST_PRICE) | ~pl.col("price").is_finite()
+    )
     price_not_negative = _must_hold(lambda: pl.col("price") >= 0)
     user_id_given = _must_be_given("user_id")
     user_id_readable = _must_be_readable("user_id")

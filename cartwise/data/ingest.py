@@ -22,6 +22,8 @@ from cartwise.data.quarantine import Quarantine
 from cartwise.data.sources import Piece, Source, find_sources, read
 from cartwise.data.spill import Spill
 from cartwise.disk import writable
+from cartwise.errors import InputError
+from cartwise.folders import locked
 from cartwise.progress import SILENT, Advance, Progress
 
 CHUNK_ROWS: Final = 4_000_000
@@ -109,7 +111,7 @@ def ingest(
     """
     found = find_sources(sources, out, skip)
     identity = [_identity(source) for source in found]
-    with publication.locked(out), writable(out):
+    with locked(out, "ingest"), writable(out):
         record = publication.recover(out)
         if record is not None and record["sources"] == identity:
             progress.say(f"completed the interrupted ingest into {out}")
@@ -121,6 +123,15 @@ def ingest(
             record = {"sources": identity, "report": facts}
             publication.commit(out, record, _obsolete(found, publication.ready(folder)))
     return report
+
+
+def require_events(report: IngestReport, lake: Path) -> None:
+    """Raise InputError where every row was refused."""
+    if report.quarantined == report.rows_in:
+        raise InputError(
+            f"none of the {report.rows_in:,} rows is a valid event: {lake / quarantine.FOLDER} "
+            "tells which rules each of them broke"
+        )
 
 
 @dataclass(frozen=True)

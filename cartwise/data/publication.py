@@ -5,46 +5,19 @@ Without that file a staging folder is the rest of a dead run and is thrown away;
 files are moved into the lake, by this run or, if it dies, by the next.
 """
 
-import fcntl
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-
-from cartwise.disk import writable
-from cartwise.errors import OutputError
 
 STAGING: Final = ".staging"
 REPORT: Final = "ingest.json"
 
 _READY: Final = "ready"
 _COMMIT: Final = "commit.json"
-
-
-@contextmanager
-def locked(lake: Path) -> Iterator[None]:
-    """Create the lake's folder if need be and keep other ingests out of it.
-
-    Raises:
-        OutputError: the folder cannot be written, or another ingest is at work in it.
-    """
-    is_new = not lake.exists()
-    with writable(lake):
-        lake.mkdir(parents=True, exist_ok=True)
-        folder = os.open(lake, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with writable(lake):
-            _lock(folder, lake)
-        yield
-    finally:
-        if is_new:
-            # Fails, as it should, unless the lake never came to hold anything.
-            with suppress(OSError):
-                lake.rmdir()
-        os.close(folder)
 
 
 @contextmanager
@@ -99,15 +72,6 @@ def recover(lake: Path) -> dict[str, Any] | None:
     shutil.rmtree(folder)
     record: dict[str, Any] = committed["record"]
     return record
-
-
-def _lock(folder: int, lake: Path) -> None:
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise OutputError(
-            f"another ingest is writing to {lake}: wait for it, or choose another folder"
-        ) from error
 
 
 def _publish(ready: Path, lake: Path) -> None:

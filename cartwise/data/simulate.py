@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cartwise.data.publication import commit, locked, ready, recover, staging
+from cartwise.data.publication import commit, ready, recover, staging
 from cartwise.data.simulator.eventlog import PURCHASE, Events
 from cartwise.data.simulator.randomness import Flags
 from cartwise.data.simulator.world import World
@@ -22,6 +22,7 @@ from cartwise.data.simulator.writing import FORMATS, Format, LogWriter
 from cartwise.disk import writable
 from cartwise.errors import InputError, OutputError
 from cartwise.events import EVENT_TYPES, SECONDS_PER_DAY, SECONDS_PER_HOUR
+from cartwise.folders import locked
 from cartwise.progress import SILENT, Progress
 
 FIRST_DAY = date(2019, 11, 8)
@@ -157,7 +158,7 @@ def _published(out: Path) -> Iterator[Path]:
     """A folder whose files appear in ``out`` together, once all are written."""
     if out.exists() and not out.is_dir():
         raise OutputError(f"'{out}' is a file: name a new or empty folder for the simulated log")
-    with locked(out):
+    with locked(out, "simulation"):
         recover(out)
         _refuse_foreign(out)
         with staging(out) as folder:

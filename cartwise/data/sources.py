@@ -87,6 +87,10 @@ def inspect(path: Path) -> Source:
     """
     with readable(path):
         size_bytes = path.stat().st_size
+        if not path.is_file():
+            raise InputError(
+                f"{path} is a pipe or a device, which can be read but once: make it a file first"
+            )
         with path.open("rb") as file:
             start = file.read(4)
         if not start:

@@ -56,7 +56,11 @@ def _broken(name: str, row: Row, typed: dict[str, Any]) -> list[str]:
         return ["event_time_in_range"]
     if name == "price":
         # No number at all is neither finite nor at least 0.
-        checks = {"price_finite": math.isfinite(value), "price_not_negative": not value < 0}
+        checks = {
+            "price_finite": math.isfinite(value),
+            "price_in_range": not 1e12 <= value < math.inf,
+            "price_not_negative": not value < 0,
+        }
         return [rule for rule, holds in checks.items() if not holds]
     return []
 

@@ -255,7 +255,8 @@ def test_a_missing_header_is_no_loss(tmp_path: Path) -> None:
     assert quarantine(tmp_path / "lake")["line"].to_list() == [2]
 
 
-def test_lines_are_counted_across_blocks(tmp_path: Path) -> None:
+def test_lines_are_counted_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_BLOCK_BYTES", 2**20)
     rows = [line(at("12:00:00", user_id=str(number))) for number in range(80_000)]
     for place in (1, 40_000, 79_999):
         rows[place] = line(event(price=str(-place)))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cartwise.data import publication
 from cartwise.data.ingest import ingest
 from cartwise.errors import InputError, OutputError
+from cartwise.folders import locked
 from tests.data import dying_ingest
 from tests.data.raw_files import at, event, files_of, write_rows, write_text
 
@@ -76,7 +76,7 @@ def test_a_full_disk_is_told_and_leaves_the_lake_as_it_was(tmp_path: Path) -> No
 def test_a_lake_takes_one_ingest_at_a_time(tmp_path: Path) -> None:
     source = write_rows(tmp_path / "log.csv", TODAY)
     with (
-        publication.locked(tmp_path / "lake"),
+        locked(tmp_path / "lake", "ingest"),
         pytest.raises(OutputError, match="another ingest is writing"),
     ):
         ingest([source], tmp_path / "lake")
