@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-long services services-down
+.PHONY: help demo test lint bench bench-long sweep tutorial services services-down
 
 help:  ## Print every target with what it does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ services: .venv/.ready-dev  ## Start real servers natively; ARGS="redis kafka" c
 
 services-down: .venv/.ready-dev  ## End the servers that "make services" started.
 	@$(BIN)/python -m deploy.services down
+
+sweep: .venv/.ready  ## Train without each family of features: what does it earn? Some 20 minutes.
+	$(BIN)/python -m benchmarks.sweep $(ARGS)
+
+tutorial: .venv/.ready  ## The published tutorial's protocol: SRC="2019-Oct.csv.gz 2019-Nov.csv.gz …".
+	$(BIN)/python -m benchmarks.tutorial $(SRC) $(ARGS)
 
 $(UV_READY):
 	@found=; for python in $(CANDIDATES); do \

@@ -1,7 +1,7 @@
 """Cartwise's own features: the specification that training, stream and serving share."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from cartwise.events import EVENT_TYPES
 from cartwise.features.spec import (
@@ -258,19 +258,19 @@ def _depths() -> list[Derived]:
     ]
 
 
+FAMILIES: Mapping[str, tuple[Derived, ...]] = {
+    "rates of conversion": (*_conversions(), _for_two()),
+    "before the visit": tuple(_earlier()),
+    "others in the visit": tuple(_others()),
+    "shares of interest": tuple(_shares()),
+    "price gaps": tuple(_price_gaps()),
+    "price levels": tuple(_price_levels()),
+    "trends": tuple(_trends()),
+    "pace": (*_mean_ages(), *_paces()),
+    "depths": tuple(_depths()),
+}
+"""What the vector derives from the readings, by what it is about."""
+
 SPECIFICATION = Specification(
-    ENTITIES,
-    (
-        *_conversions(),
-        _for_two(),
-        *_earlier(),
-        *_others(),
-        *_shares(),
-        *_price_gaps(),
-        *_price_levels(),
-        *_trends(),
-        *_mean_ages(),
-        *_paces(),
-        *_depths(),
-    ),
+    ENTITIES, tuple(derived for family in FAMILIES.values() for derived in family)
 )

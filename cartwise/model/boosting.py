@@ -1,7 +1,8 @@
 """Gradient boosting on a training set: XGBoost, streamed batch by batch, seeded."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -16,13 +17,13 @@ from cartwise.progress import Progress
 class Boosting:
     """Hyper-parameters; shares are drawn anew for every tree."""
 
-    learning_rate: float = 0.06
+    learning_rate: float = 0.05
     depth: int = 4
     min_child_weight: float = 30.0
     row_share: float = 0.8
     column_share: float = 0.2
     l2: float = 5.0
-    bins: int = 256
+    bins: int = 64
     rounds: int = 2000
     patience: int = 60
 
@@ -36,6 +37,7 @@ FEW_CARTS: Final = Boosting(
     l2=20.0,
     rounds=80,
     patience=0,
+    bins=256,
 )
 """For a small training set: shallow, strongly regularised, a fixed number of rounds."""
 
@@ -49,17 +51,19 @@ class Seeding:
 
 
 class _Batches(xgb.DataIter):  # type: ignore[misc]
-    """A part of a training set as XGBoost reads it: several times, never whole in memory."""
+    """Parts of a training set as XGBoost reads them: several times, never whole in memory."""
 
-    def __init__(self, data: TrainingSet, part: PartName) -> None:
+    def __init__(self, data: TrainingSet, *parts: PartName) -> None:
         self._data = data
-        self._part = part
+        self._parts = parts
         self._frames: Iterator[Any] = iter(())
         super().__init__()
 
     def reset(self) -> None:
         columns = [*self._data.manifest.feature_names, LABEL]
-        self._frames = self._data.batches(self._part, columns)
+        self._frames = chain.from_iterable(
+            self._data.batches(part, columns) for part in self._parts
+        )
 
     def next(self, input_data: Callable[..., Any]) -> bool:
         frame = next(self._frames, None)
@@ -91,7 +95,7 @@ def boost_early_stopped(
     stop = xgb.callback.EarlyStopping(rounds=boosting.patience, save_best=False)
     with progress.task("train until it stops", None, "rounds") as advance:
         booster = xgb.train(
-            _parameters(boosting, seeding, _base_rate(data)),
+            _parameters(boosting, seeding, _base_rate(data, "train")),
             train,
             boosting.rounds,
             evals=[(validation, "validation")],
@@ -99,6 +103,23 @@ def boost_early_stopped(
             verbose_eval=False,
         )
     return booster[: booster.best_iteration + 1], float(booster.best_score)
+
+
+def boost_again(
+    data: TrainingSet,
+    parts: Sequence[PartName],
+    rounds: int,
+    boosting: Boosting,
+    seeding: Seeding,
+    progress: Progress,
+) -> xgb.Booster:
+    """Boost on several parts, for as many rounds as were found to be enough on fewer carts."""
+    carts = xgb.QuantileDMatrix(
+        _Batches(data, *parts), max_bin=boosting.bins, nthread=seeding.threads
+    )
+    parameters = _parameters(boosting, seeding, _base_rate(data, *parts))
+    with progress.task("train on all but the test", rounds, "rounds") as advance:
+        return xgb.train(parameters, carts, rounds, callbacks=[_Rounds(advance)])
 
 
 def boost_fixed(
@@ -125,9 +146,9 @@ def smoothed_rate(carts: int, positives: int) -> float:
     return (positives + 1.0) / (carts + 2.0)
 
 
-def _base_rate(data: TrainingSet) -> float:
-    part = data.manifest.parts["train"]
-    return smoothed_rate(part.carts, part.positives)
+def _base_rate(data: TrainingSet, *parts: PartName) -> float:
+    known = [data.manifest.parts[part] for part in parts]
+    return smoothed_rate(sum(part.carts for part in known), sum(part.positives for part in known))
 
 
 def _parameters(boosting: Boosting, seeding: Seeding, base_rate: float) -> dict[str, Any]:

@@ -1,9 +1,16 @@
-"""Training: from a training set to a calibrated bundle. The test part is never opened."""
+"""Training: from a training set to a calibrated bundle. The test part is never opened.
 
+How many rounds to boost is found on the train part, with validation to stop by. That booster has
+learned from no cart of validation and calibration, so its margins there calibrate. Then as many
+rounds, and a few for the carts that come on top, are boosted on all of them: more carts, and more
+recent ones.
+"""
+
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import xgboost as xgb
@@ -15,18 +22,24 @@ from cartwise.model.boosting import (
     FEW_CARTS,
     Boosting,
     Seeding,
+    boost_again,
     boost_early_stopped,
     boost_fixed,
 )
 from cartwise.model.bundle import ModelSpec
 from cartwise.model.calibration import Calibration, calibrate, folds
 from cartwise.model.card import model_card
-from cartwise.model.examples import LABEL, Manifest, TrainingSet, labels
+from cartwise.model.examples import LABEL, Manifest, PartName, TrainingSet, labels
 from cartwise.model.onnx_export import to_onnx
 from cartwise.model.policy import Economics, Policy
 from cartwise.progress import SILENT, Progress
 
 Array = NDArray[np.float64]
+
+HELD_OUT: Final[tuple[PartName, ...]] = ("validation", "calibration")
+"""The parts that calibrate before they train."""
+
+LEARNED_FROM: Final[tuple[PartName, ...]] = ("train", *HELD_OUT)
 
 
 @dataclass(frozen=True)
@@ -101,20 +114,36 @@ def _require_both_classes(manifest: Manifest) -> None:
 
 
 def _fit(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _Fitted:
-    booster, loss = boost_early_stopped(data, settings.boosting, settings.seeding, progress)
-    margin, bought, users = _calibration_margins(data, booster)
-    calibration = calibrate(margin, bought, folds(users, settings.seeding.seed))
-    facts = {"rounds": booster.num_boosted_rounds(), "validation_log_loss": loss}
+    boosting, seeding = settings.boosting, settings.seeding
+    stopped, loss = boost_early_stopped(data, boosting, seeding, progress)
+    margin, bought, users = _held_out_margins(data, stopped)
+    calibration = calibrate(margin, bought, folds(users, seeding.seed))
+    rounds = stopped.num_boosted_rounds()
+    booster = boost_again(
+        data, LEARNED_FROM, _rounds_for_all(rounds, data.manifest), boosting, seeding, progress
+    )
+    facts = {
+        "rounds": rounds,
+        "rounds_on_all": booster.num_boosted_rounds(),
+        "validation_log_loss": loss,
+    }
     return _Fitted(booster, calibration, facts | _calibration_facts(calibration))
 
 
-def _calibration_margins(
+def _rounds_for_all(rounds: int, manifest: Manifest) -> int:
+    """More carts carry more rounds: as their square root."""
+    carts = sum(manifest.carts(part) for part in LEARNED_FROM)
+    return round(rounds * math.sqrt(carts / manifest.carts("train")))
+
+
+def _held_out_margins(
     data: TrainingSet, booster: xgb.Booster
 ) -> tuple[Array, Array, NDArray[np.int64]]:
     columns = [*data.manifest.feature_names, LABEL, "user_id"]
     parts = [
         (_margin(booster, data.vectors(frame)), labels(frame), frame["user_id"].to_numpy())
-        for frame in data.batches("calibration", columns)
+        for part in HELD_OUT
+        for frame in data.batches(part, columns)
     ]
     margin, bought, users = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return margin, bought, users
