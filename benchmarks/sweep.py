@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sweep", description=__doc__)
     parser.add_argument("--training", type=Path, help="a training set to use instead of a shop")
-    parser.add_argument("--sessions", type=int, default=300_000)
+    parser.add_argument("--sessions", type=int, default=600_000)
     parser.add_argument("--page", type=Path)
     options = parser.parse_args(arguments)
     progress = open_progress()

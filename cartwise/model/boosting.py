@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 import xgboost as xgb
 from numpy.typing import NDArray
 
@@ -51,16 +52,24 @@ class Seeding:
 
 
 class _Batches(xgb.DataIter):  # type: ignore[misc]
-    """Parts of a training set as XGBoost reads them: several times, never whole in memory."""
+    """Parts of a training set as XGBoost reads them: several times, never whole in memory.
 
-    def __init__(self, data: TrainingSet, *parts: PartName) -> None:
+    ``chosen`` (carts,) says which of their carts; None means all.
+    """
+
+    def __init__(
+        self, data: TrainingSet, *parts: PartName, chosen: NDArray[np.bool_] | None = None
+    ) -> None:
         self._data = data
         self._parts = parts
+        self._chosen = chosen
+        self._passed = 0
         self._frames: Iterator[Any] = iter(())
         super().__init__()
 
     def reset(self) -> None:
         columns = [*self._data.manifest.feature_names, LABEL]
+        self._passed = 0
         self._frames = chain.from_iterable(
             self._data.batches(part, columns) for part in self._parts
         )
@@ -69,9 +78,14 @@ class _Batches(xgb.DataIter):  # type: ignore[misc]
         frame = next(self._frames, None)
         if frame is None:
             return False
+        frame = self._only_chosen(frame)
         names = list(self._data.manifest.feature_names)
         input_data(data=self._data.vectors(frame), label=labels(frame), feature_names=names)
         return True
+
+    def _only_chosen(self, frame: pl.DataFrame) -> pl.DataFrame:
+        first, self._passed = self._passed, self._passed + frame.height
+        return frame if self._chosen is None else frame.filter(self._chosen[first : self._passed])
 
 
 class _Rounds(xgb.callback.TrainingCallback):  # type: ignore[misc]
@@ -112,10 +126,11 @@ def boost_again(
     boosting: Boosting,
     seeding: Seeding,
     progress: Progress,
+    chosen: NDArray[np.bool_] | None = None,
 ) -> xgb.Booster:
-    """Boost on several parts, for as many rounds as were found to be enough on fewer carts."""
+    """Boost on several parts, or the ``chosen`` (carts,) of them, for a known number of rounds."""
     carts = xgb.QuantileDMatrix(
-        _Batches(data, *parts), max_bin=boosting.bins, nthread=seeding.threads
+        _Batches(data, *parts, chosen=chosen), max_bin=boosting.bins, nthread=seeding.threads
     )
     parameters = _parameters(boosting, seeding, _base_rate(data, *parts))
     with progress.task("train on all but the test", rounds, "rounds") as advance:

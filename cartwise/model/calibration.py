@@ -151,8 +151,8 @@ def _held_out_loss(name: str, margin: Array, bought: Array, fold: NDArray[np.int
     return float(log_losses(probability, bought).mean())
 
 
-def folds(groups: NDArray[Any], seed: int) -> NDArray[np.intp]:
-    """A fold (0 to FOLDS - 1) for every cart; carts of one group share theirs.
+def folds(groups: NDArray[Any], seed: int, count: int = FOLDS) -> NDArray[np.intp]:
+    """A fold (0 to ``count`` - 1) for every cart; carts of one group share theirs.
 
     Where all carts are of one group, each is a group of its own.
     """
@@ -160,4 +160,4 @@ def folds(groups: NDArray[Any], seed: int) -> NDArray[np.intp]:
     if len(names) < 2:
         names, codes = groups, np.arange(len(groups))
     shuffled = np.random.default_rng(seed).permutation(len(names))
-    return np.asarray(shuffled[codes] % FOLDS, dtype=np.intp)
+    return np.asarray(shuffled[codes] % count, dtype=np.intp)

@@ -1,9 +1,8 @@
 """Training: from a training set to a calibrated bundle. The test part is never opened.
 
-How many rounds to boost is found on the train part, with validation to stop by. That booster has
-learned from no cart of validation and calibration, so its margins there calibrate. Then as many
-rounds, and a few for the carts that come on top, are boosted on all of them: more carts, and more
-recent ones.
+How many rounds to boost is found on the train part, with validation to stop by. Then the model is
+boosted on all parts but the test: more carts, and more recent ones. It is calibrated on the latest
+of these, each with the margin of a booster that has seen no cart of its user.
 """
 
 import math
@@ -13,10 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 import xgboost as xgb
 from numpy.typing import NDArray
 
 from cartwise.errors import NotEnoughData
+from cartwise.events import SECONDS_PER_DAY
 from cartwise.model import bundle
 from cartwise.model.boosting import (
     FEW_CARTS,
@@ -27,7 +28,7 @@ from cartwise.model.boosting import (
     boost_fixed,
 )
 from cartwise.model.bundle import ModelSpec
-from cartwise.model.calibration import Calibration, calibrate, folds
+from cartwise.model.calibration import ENOUGH_FOR_CURVES, Calibration, calibrate, folds
 from cartwise.model.card import model_card
 from cartwise.model.examples import LABEL, Manifest, PartName, TrainingSet, labels
 from cartwise.model.onnx_export import to_onnx
@@ -36,10 +37,14 @@ from cartwise.progress import SILENT, Progress
 
 Array = NDArray[np.float64]
 
-HELD_OUT: Final[tuple[PartName, ...]] = ("validation", "calibration")
-"""The parts that calibrate before they train."""
+LEARNED_FROM: Final[tuple[PartName, ...]] = ("train", "validation", "calibration")
+"""The parts that the model itself is boosted on, in order of time."""
 
-LEARNED_FROM: Final[tuple[PartName, ...]] = ("train", *HELD_OUT)
+CROSS_FITS: Final = 3
+"""Boosters that give each other's carts margins to calibrate on."""
+
+RECENT_SECONDS: Final = 7 * SECONDS_PER_DAY
+"""Calibrated on is what was carted last: shares bought drift, and a whole week has all its days."""
 
 
 @dataclass(frozen=True)
@@ -116,37 +121,58 @@ def _require_both_classes(manifest: Manifest) -> None:
 def _fit(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _Fitted:
     boosting, seeding = settings.boosting, settings.seeding
     stopped, loss = boost_early_stopped(data, boosting, seeding, progress)
-    margin, bought, users = _held_out_margins(data, stopped)
-    calibration = calibrate(margin, bought, folds(users, seeding.seed))
     rounds = stopped.num_boosted_rounds()
-    booster = boost_again(
-        data, LEARNED_FROM, _rounds_for_all(rounds, data.manifest), boosting, seeding, progress
-    )
-    facts = {
-        "rounds": rounds,
-        "rounds_on_all": booster.num_boosted_rounds(),
-        "validation_log_loss": loss,
-    }
+    calibration = _cross_fitted(data, rounds, settings, progress)
+    enough = _rounds_for(sum(map(data.manifest.carts, LEARNED_FROM)), rounds, data.manifest)
+    booster = boost_again(data, LEARNED_FROM, enough, boosting, seeding, progress)
+    facts = {"rounds": rounds, "rounds_on_all": enough, "validation_log_loss": loss}
     return _Fitted(booster, calibration, facts | _calibration_facts(calibration))
 
 
-def _rounds_for_all(rounds: int, manifest: Manifest) -> int:
-    """More carts carry more rounds: as their square root."""
-    carts = sum(manifest.carts(part) for part in LEARNED_FROM)
-    return round(rounds * math.sqrt(carts / manifest.carts("train")))
+def _rounds_for(carts: int, rounds: int, manifest: Manifest) -> int:
+    """As ``rounds`` were enough on the train part: more carts carry more, as their square root."""
+    return max(1, round(rounds * math.sqrt(carts / manifest.carts("train"))))
 
 
-def _held_out_margins(
-    data: TrainingSet, booster: xgb.Booster
-) -> tuple[Array, Array, NDArray[np.int64]]:
-    columns = [*data.manifest.feature_names, LABEL, "user_id"]
-    parts = [
-        (_margin(booster, data.vectors(frame)), labels(frame), frame["user_id"].to_numpy())
-        for part in HELD_OUT
-        for frame in data.batches(part, columns)
-    ]
-    margin, bought, users = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return margin, bought, users
+def _cross_fitted(
+    data: TrainingSet, rounds: int, settings: TrainingSettings, progress: Progress
+) -> Calibration:
+    """Calibrate on recent carts by boosters that have not seen their users."""
+    carts = pl.concat(data.columns(part, [LABEL, "user_id", "cart_time"]) for part in LEARNED_FROM)
+    seed = settings.seeding.seed
+    fold = folds(carts["user_id"].to_numpy(), seed, CROSS_FITS)
+    recent = _recent(carts["cart_time"].dt.epoch("s").to_numpy())
+    margin = np.zeros(carts.height)
+    for held_out in range(CROSS_FITS):
+        seen = fold != held_out
+        enough = _rounds_for(int(seen.sum()), rounds, data.manifest)
+        booster = boost_again(
+            data, LEARNED_FROM, enough, settings.boosting, settings.seeding, progress, seen
+        )
+        asked = recent & ~seen
+        margin[asked] = _margins(data, booster, asked)
+    bought = labels(carts)
+    return calibrate(
+        margin[recent], bought[recent], folds(carts["user_id"].to_numpy()[recent], seed)
+    )
+
+
+def _recent(times: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which carts, in order of time, are of the last week, or of the last few thousand."""
+    recent: NDArray[np.bool_] = times > times[-1] - RECENT_SECONDS
+    recent[-ENOUGH_FOR_CURVES:] = True
+    return recent
+
+
+def _margins(data: TrainingSet, booster: xgb.Booster, asked: NDArray[np.bool_]) -> Array:
+    """The booster's margins for those of the carts that the model learns from, in order."""
+    margins, passed = [], 0
+    for part in LEARNED_FROM:
+        for frame in data.batches(part, data.manifest.feature_names):
+            chosen = frame.filter(asked[passed : passed + frame.height])
+            passed += frame.height
+            margins.append(_margin(booster, data.vectors(chosen)))
+    return np.concatenate(margins)
 
 
 def _fit_few_carts(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _Fitted:
