@@ -1,7 +1,6 @@
 """Redis: the online store."""
 
 import re
-import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -64,11 +63,6 @@ appendonly yes
 appendfsync {self._appendfsync}
 save ""
 """
-
-
-def installed() -> bool:
-    """Whether this machine has a Redis."""
-    return shutil.which("redis-server") is not None
 
 
 def _require_version_7(path: str) -> None:
