@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-long sweep tutorial services services-down
+.PHONY: help demo test lint bench bench-long bench-serving soak sweep tutorial services services-down
 
 help:  ## Print every target with what it does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ lint: .venv/.ready-dev  ## Check style, format, types and the layers between the
 
 bench: .venv/.ready-bench  ## Measure against DuckDB, Polars and PySpark (the last needs Java 17).
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-serving: .venv/.ready-dev  ## Measure the API on one core, beside Feast and MLflow (needs wrk).
+	$(BIN)/python -m benchmarks.serving $(ARGS)
+
+soak: .venv/.ready-dev  ## Keep the API at half load for an hour and watch its memory (needs wrk).
+	$(BIN)/python -m benchmarks.serving --soak 60 $(ARGS)
 
 bench-long: .venv/.ready-bench  ## Take 100 M events through ingest and features; 30 GB of disk.
 	$(BIN)/python -m benchmarks.long_log $(ARGS)
