@@ -1,7 +1,7 @@
 """Which carts are examples, and whether each was bought: read from the carts and purchases alone.
 
-Days are looked at one by one, with as many days around them as a pair's memory and the horizon
-reach, so that memory does not grow with the log.
+Days are looked at one by one, with as many days after them as the horizon reaches, and pairs of
+session and product are forgotten in time, so that memory does not grow with the log.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,13 +17,21 @@ from numpy.typing import NDArray
 from cartwise.data.lake import scan_day
 from cartwise.events import SECONDS_PER_DAY
 from cartwise.features.catalogue import SPECIFICATION
+from cartwise.features.kernel import NEVER
+from cartwise.features.keys import KeyColumns
+from cartwise.features.table import KeyIndex, grow
+from cartwise.features.walk import are_first
 
 Scope = Literal["user", "session"]
 
-PAIR_MEMORY_SECONDS: Final = SPECIFICATION.entity("session_product").time_to_live_seconds
+_PAIR: Final = SPECIFICATION.entity("session_product")
+
+PAIR_MEMORY_SECONDS: Final = _PAIR.time_to_live_seconds
 """A session and product that were not carted for so long are carted for the first time again."""
 
-_PAIR: Final = ("user_session", "product_id")
+_FEW: Final = 100_000
+"""So few pairs are not worth looking through."""
+
 _BOUGHT_BY: Final[dict[Scope, list[str]]] = {
     "user": ["user_id", "product_id"],
     "session": ["user_id", "product_id", "user_session"],
@@ -69,25 +77,46 @@ def _windows(
     lake: Path, days: Sequence[date], ahead: timedelta
 ) -> Iterator[tuple[date, pl.DataFrame, pl.DataFrame]]:
     """Every day with its carts, and with all carts and purchases from it to ``ahead`` of it."""
-    back = timedelta(days=1 + PAIR_MEMORY_SECONDS // SECONDS_PER_DAY)
+    first_carts = FirstCarts()
     window: dict[date, pl.DataFrame] = {}
     for day in days:
-        around = [other for other in days if day - back <= other <= day + ahead]
+        around = [other for other in days if day <= other <= day + ahead]
         window = {
             other: window[other] if other in window else _actions(lake, other) for other in around
         }
-        carts = first_carts(window[day], [window[other] for other in around if other < day])
-        yield day, carts, pl.concat(window[other] for other in around if other >= day)
+        yield day, first_carts.of(window[day]), pl.concat(window.values())
 
 
-def first_carts(today: pl.DataFrame, before: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The cart events of today that no cart event of their session and product came before."""
-    carts = today.filter(pl.col("is_cart") & pl.col("user_session").is_not_null())
-    earlier = pl.concat([frame.filter("is_cart") for frame in before] or [carts.clear()])
-    last = earlier.group_by(_PAIR).agg(pl.col("time").max().alias("last"))
-    previous = pl.coalesce(pl.col("time").shift(1).over(_PAIR), "last")
-    is_first = previous.is_null() | (pl.col("time") - previous > PAIR_MEMORY_SECONDS)
-    return carts.join(last, on=_PAIR, how="left", maintain_order="left").filter(is_first)
+class FirstCarts:
+    """Tells the carts that no cart event of their session and product came before, day by day."""
+
+    def __init__(self) -> None:
+        self._pairs = KeyIndex()
+        self._last = np.empty(0)
+        self._living = _FEW
+
+    def of(self, today: pl.DataFrame) -> pl.DataFrame:
+        """Those of the next day, in log order; it has the columns that :func:`_actions` gives."""
+        carts = today.filter("is_cart")
+        keys = KeyColumns.of(carts, _PAIR.key).keys(_PAIR)
+        times = carts["time"].to_numpy()
+        self._forget(times)
+        before = self._pairs.count
+        rows = self._pairs.locate(*keys)
+        grow(self._last, self._pairs.count)
+        self._last[before : self._pairs.count] = NEVER
+        is_first = np.empty(len(rows), dtype=np.bool_)
+        are_first(rows, times, self._last, PAIR_MEMORY_SECONDS, is_first)
+        return carts.filter(is_first)
+
+    def _forget(self, times: NDArray[np.int64]) -> None:
+        if not len(times) or self._pairs.count < 2 * self._living:
+            return
+        count = self._pairs.count
+        living = times[0] - self._last[:count] <= PAIR_MEMORY_SECONDS
+        self._pairs = KeyIndex(self._pairs.keys[:count][living])
+        self._last = self._last[:count][living]
+        self._living = max(self._pairs.count, _FEW)
 
 
 def _is_bought(carts: pl.DataFrame, actions: pl.DataFrame, settings: LabelSettings) -> pl.Series:
@@ -112,7 +141,7 @@ def _actions(lake: Path, day: date) -> pl.DataFrame:
         .select(
             "row",
             "user_id",
-            *_PAIR,
+            *_PAIR.key,
             time=pl.col("event_time").dt.epoch("s"),
             is_cart=pl.col("event_type") == "cart",
         )

@@ -122,6 +122,18 @@ def read_all(states, layout, clock, times, known, places, out):
 
 
 @compiled()
+def are_first(rows, times, last, memory, out):
+    """Which events are the first of their row, or come more than ``memory`` after the one before.
+
+    ``rows`` is -1 for events that are none; ``last`` holds the latest time of each row.
+    """
+    for i in range(len(rows)):
+        out[i] = rows[i] >= 0 and times[i] - last[rows[i]] > memory
+        if rows[i] >= 0:
+            last[rows[i]] = times[i]
+
+
+@compiled()
 def write_facts(times, log_prices, values):
     """Fill what the cart events themselves tell."""
     for i in range(len(times)):

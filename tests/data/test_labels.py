@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cartwise.data import labels
 from cartwise.data.labels import PAIR_MEMORY_SECONDS, LabelSettings, Scope, labelled_carts
 from cartwise.data.lake import stored_days
 from tests.data.logs import write_lake
@@ -96,3 +97,14 @@ def test_another_users_purchase_in_the_same_session_is_not_this_users() -> None:
 def test_a_pair_is_a_cart_again_once_its_state_has_expired(gap: int, carts: int) -> None:
     log = [event(0, "cart"), event(gap, "cart")]
     assert len(labels_of(log, LabelSettings())) == carts
+
+
+def test_forgetting_expired_pairs_changes_no_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labels, "_FEW", 0)
+    log = [
+        event(day * DAY + number, kind, product=number, session=f"s{number % 2}")
+        for day in (0, 1, 2, 9, 10, 30)
+        for number in range(4)
+        for kind in ("cart", "purchase")
+    ]
+    assert labels_of(log, LabelSettings()) == expected_labels(log, LabelSettings())

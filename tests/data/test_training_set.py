@@ -177,6 +177,18 @@ def test_the_canary_dies_of_a_vector_that_knows_the_future(
         check_canary(lake, stored_days(lake), tmp_path / "leaky")
 
 
+def test_the_canary_dies_of_a_late_session_that_knows_the_future(
+    lake: Path, training: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(training, tmp_path / "leaky")
+    for file in (tmp_path / "leaky").rglob("*.parquet"):
+        if date.fromisoformat(file.stem) > stored_days(lake)[1]:
+            one_view_more = pl.col("session_view_4h") + 1
+            pl.read_parquet(file).with_columns(one_view_more).write_parquet(file)
+    with pytest.raises(LeakError, match="session_view_4h"):
+        check_canary(lake, stored_days(lake), tmp_path / "leaky")
+
+
 def test_carts_near_a_confirmed_outage_are_censored(lake: Path, tmp_path: Path) -> None:
     shutil.copytree(lake, tmp_path / "events")
     (tmp_path / "events" / OUTAGES).write_text(
