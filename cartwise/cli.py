@@ -36,7 +36,7 @@ class Command(NamedTuple):
 
 
 COMMANDS: Final = (
-    Command("demo", "run", FIRST_STEPS, "Simulate a shop and take its log through everything."),
+    Command("demo", "demo", FIRST_STEPS, "Simulate a shop, train on it, watch it live."),
     Command("run", "run", FIRST_STEPS, "Take raw event files to a calibrated model."),
     Command("simulate", "simulate", FIRST_STEPS, "Write the log of a made-up shop, and the truth."),
     Command("ingest", "data", STEP_BY_STEP, "Read raw event files into a lake."),

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import structlog
 
@@ -14,15 +14,16 @@ _SHARED: Final[list[Any]] = [
 ]
 
 
-def configure_logs() -> None:
-    """Write what this process and its libraries have to say to the standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+def configure_logs(out: TextIO | None = None) -> None:
+    """Write what this process and its libraries have to say to ``out``, or the standard error."""
+    stream = out or sys.stderr
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _renderer(terminal=sys.stderr.isatty()),
+                _renderer(terminal=stream.isatty()),
             ],
         )
     )

@@ -1,10 +1,6 @@
-"""``cartwise run`` and ``cartwise demo``: the whole pipeline at once."""
+"""``cartwise run``: the whole pipeline at once."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cartwise.commands.data import (
@@ -14,7 +10,6 @@ from cartwise.commands.data import (
     training_set_summary,
 )
 from cartwise.commands.model import evaluation_settings, evaluation_summary, training_settings
-from cartwise.data.simulate import simulate as simulate_shop
 from cartwise.model.mlflow_store import Tracking
 from cartwise.options import (
     BoughtAnyway,
@@ -39,26 +34,6 @@ from cartwise.pipeline import MODEL, Run, RunSettings
 from cartwise.pipeline import run as run_pipeline
 from cartwise.tables import present
 from cartwise.terminal import open_progress
-
-
-def demo(
-    out: Annotated[Path, typer.Option(help="Folder of the demonstration.")] = Path("demo"),
-    sessions: Annotated[int, typer.Option(min=1, help="Visits to the simulated shop.")] = 150_000,
-    days: Annotated[int, typer.Option(min=1, help="Days that they are spread over.")] = 28,
-    seed: Seed = 7,
-) -> None:
-    """Simulate a shop and take its log through the whole pipeline: see it work in minutes."""
-    progress = open_progress()
-    raw = out / f"shop-{sessions}-sessions-{days}-days-seed-{seed}"
-    if not raw.exists():
-        simulate_shop(raw, sessions=sessions, days=days, seed=seed, progress=progress)
-    result = run_pipeline(
-        sorted(raw.glob("*.csv")),
-        out / raw.name.replace("shop", "run"),
-        truth=raw / "truth.parquet",
-        progress=progress,
-    )
-    Console().print(run_summary(result), crop=False)
 
 
 def run(

@@ -12,7 +12,7 @@ from cartwise.page.score import score_tab
 
 def create_page(client: Client) -> gr.Blocks:
     """The page, to be launched with the theme and the styles of ``cartwise.page.style``."""
-    page = gr.Blocks(title="Cartwise", analytics_enabled=False)
+    page = gr.Blocks(title="Cartwise", analytics_enabled=False, fill_width=True)
     with page:
         gr.Markdown(
             "# Cartwise\nHow likely is a product that was just put into a cart to be bought?"

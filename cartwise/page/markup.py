@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Final
 
 from cartwise.errors import CartwiseError
+
+PROSE: Final = frozenset({"product", "detail", "what", "why it was left out"})
 
 
 def error(problem: CartwiseError) -> str:
@@ -33,7 +36,10 @@ def figures(facts: Iterable[tuple[str, str]]) -> str:
 
 
 def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; the cells are HTML already, and on a phone each names its column."""
+    """A table; the cells are HTML already, and on a phone each names its column.
+
+    Cells of the columns in ``PROSE`` may be long, and wrap.
+    """
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
     body = "".join(f"<tr>{_cells(columns, row)}</tr>" for row in rows)
     return (
@@ -43,7 +49,9 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -
 
 
 def _cells(columns: Sequence[str], row: Sequence[str]) -> str:
-    pairs = zip(columns, row, strict=True)
-    return "".join(
-        f'<td data-name="{escape(name)}"><span>{cell}</span></td>' for name, cell in pairs
-    )
+    return "".join(_cell(name, cell) for name, cell in zip(columns, row, strict=True))
+
+
+def _cell(name: str, cell: str) -> str:
+    kind = ' class="cw-prose"' if name in PROSE else ""
+    return f'<td data-name="{escape(name)}"{kind}><span>{cell}</span></td>'

@@ -10,7 +10,7 @@ MONOSPACED: Final = ["ui-monospace", "monospace"]
 CSS: Final = """
 :root { --cw-for: #0f766e; --cw-against: #b45309; --cw-other: #526077; --cw-quiet: #5b6470; }
 .dark { --cw-for: #2dd4bf; --cw-against: #fbbf24; --cw-other: #a3b1c6; --cw-quiet: #a1a9b5; }
-.gradio-container { max-width: 1080px !important; margin: 0 auto !important; }
+.gradio-container { max-width: 1000px !important; margin: 0 auto !important; }
 .cw-answer { display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: baseline; margin: .5rem 0; }
 .cw-answer b { font-size: 2.6rem; line-height: 1.1; font-variant-numeric: tabular-nums; }
 .cw-answer > span:not(.cw-tag), .cw-note { color: var(--cw-quiet); }
@@ -24,9 +24,12 @@ CSS: Final = """
 .cw-figures div { min-width: 7rem; }
 .cw-figures dt { color: var(--cw-quiet); font-size: .85rem; }
 .cw-figures dd { margin: 0; font-size: 1.4rem; font-variant-numeric: tabular-nums; }
-.cw-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.cw-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums;
+  border: 0 !important; }
+.cw-table tr { border: 0 !important; }
 .cw-table th, .cw-table td { text-align: left; padding: .35rem .6rem; border: 0 !important;
-  border-bottom: 1px solid var(--border-color-primary) !important; overflow-wrap: anywhere; }
+  border-bottom: 1px solid var(--border-color-primary) !important; white-space: nowrap; }
+.cw-table .cw-prose { white-space: normal; overflow-wrap: anywhere; }
 .cw-table th { color: var(--cw-quiet); font-weight: 600; }
 .cw-bar { display: inline-block; height: .6rem; border-radius: .3rem; background: var(--cw-for); }
 .cw-waterfall { width: 100%; height: auto; }
@@ -41,6 +44,7 @@ CSS: Final = """
   .cw-table tr:nth-child(n+13) { display: none; }
   .cw-table td { display: flex; justify-content: space-between; gap: 1rem; padding: .15rem 0;
     border-bottom: 0 !important; }
+  .cw-table td span { text-align: right; }
   .cw-table td::before { content: attr(data-name); color: var(--cw-quiet); }
 }
 """

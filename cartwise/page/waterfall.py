@@ -9,7 +9,7 @@ WIDTH: Final = 720
 ROW_HEIGHT: Final = 46
 BAR_HEIGHT: Final = 14
 MARGIN: Final = 8
-LONGEST_TEXT: Final = 92
+LONGEST_TEXT: Final = 100
 
 
 class Step(NamedTuple):

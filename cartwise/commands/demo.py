@@ -1,0 +1,70 @@
+"""``cartwise demo``."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cartwise.commands.run import run_summary
+from cartwise.data.simulate import simulate as simulate_shop
+from cartwise.live_demo import LiveShop, Ports
+from cartwise.options import Seed
+from cartwise.pipeline import run as run_pipeline
+from cartwise.streaming.pacing import parse_speed
+from cartwise.terminal import open_progress
+
+Port = Annotated[int, typer.Option(min=1, max=65_535, help="Where the API listens.")]
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the demonstration.")] = Path("demo"),
+    sessions: Annotated[int, typer.Option(min=1, help="Visits to the simulated shop.")] = 150_000,
+    days: Annotated[int, typer.Option(min=1, help="Days that it is trained on.")] = 28,
+    seed: Seed = 7,
+    serve: Annotated[
+        bool, typer.Option("--serve/--no-serve", help="Then let the shop go on living, live.")
+    ] = True,
+    speed: Annotated[str, typer.Option(help="How fast it lives: 60x, max.")] = "60x",
+    api_port: Port = 8000,
+    page_port: Annotated[
+        int, typer.Option(min=1, max=65_535, help="Where the page listens.")
+    ] = 7860,
+) -> None:
+    """Simulate a shop, take its log through everything, and watch its carts live on a page.
+
+    The last day is not trained on: it is played, event by event, while an API scores its carts and
+    a page shows them. Ctrl-C ends all of it.
+    """
+    pace = parse_speed(speed)
+    progress = open_progress()
+    raw = out / f"shop-{sessions}-sessions-{days}-days-seed-{seed}"
+    if not raw.exists():
+        simulate_shop(raw, sessions=sessions, days=days + 1, seed=seed, progress=progress)
+    *past, today = sorted(raw.glob("*.csv"))
+    folder = out / raw.name.replace("shop", "run")
+    result = run_pipeline(past, folder, truth=raw / "truth.parquet", progress=progress)
+    Console().print(run_summary(result), crop=False)
+    if serve:
+        shop = LiveShop(folder, [today], out / raw.name.replace("shop", "live"), pace)
+        with shop.open(Ports(api_port, page_port), progress) as storefront:
+            _tell(api_port, page_port, speed)
+            events = shop.play(storefront)
+            sys.stderr.write(
+                f"the day is over: {events:,} events, {storefront.carts:,} carts scored. "
+                "API and page go on until Ctrl-C.\n"
+            )
+            while True:
+                time.sleep(1)
+
+
+def _tell(api_port: int, page_port: int, speed: str) -> None:
+    Console(stderr=True).print(
+        f"\n[bold]The shop is open.[/] Its last day goes by at {speed}:\n\n"
+        f"  page  http://127.0.0.1:{page_port}    carts as they come, and why they score so\n"
+        f"  API   http://127.0.0.1:{api_port}/docs\n\n"
+        "Ctrl-C ends all of it.\n",
+        highlight=False,
+    )

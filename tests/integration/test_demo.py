@@ -1,0 +1,58 @@
+"""The demonstration, as somebody sees it on the first evening."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.serving.processes import free_port
+
+pytestmark = pytest.mark.integration
+
+COUNTS = r"([\d,]+) (?:ev|ca)"
+
+
+def test_the_demo_opens_a_shop_that_lives_and_ends_with_all_its_processes(tmp_path: Path) -> None:
+    api, page = free_port(), free_port()
+    program = [
+        *(sys.executable, "-m", "cartwise", "demo", "--sessions", "4000", "--days", "5"),
+        *("--speed", "max", "--api-port", str(api), "--page-port", str(page)),
+    ]
+    with subprocess.Popen(program, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stderr is not None
+        told = []
+        for line in demo.stderr:
+            told.append(line)
+            if "the day is over" in line:
+                break
+        said = "".join(told)
+        assert f"http://127.0.0.1:{page}" in said, said
+        events, carts = (
+            int(n.replace(",", "")) for n in re.findall(r"([\d,]+) (?:ev|ca)", told[-1])
+        )
+        assert events > carts > 0
+        assert httpx.get(f"http://127.0.0.1:{api}/readyz").json()["status"] == "ready"
+        assert httpx.get(f"http://127.0.0.1:{api}/v1/model").status_code == 401
+        assert wait_for(f"http://127.0.0.1:{page}")
+        os.kill(demo.pid, signal.SIGINT)
+        assert demo.wait(60) == 130
+    for port in (api, page):
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"http://127.0.0.1:{port}")
+    scores = next(tmp_path.glob("demo/live-*/scores/*.jsonl")).read_text().splitlines()
+    assert len(scores) == carts
+
+
+def wait_for(url: str) -> bool:
+    for _ in range(300):
+        try:
+            return httpx.get(url).status_code == 200
+        except httpx.ConnectError:
+            time.sleep(0.2)
+    return False
