@@ -99,17 +99,22 @@ class QueueSource:
         self._name = f"{name}/0"
         self._now = now
         self._queue: queue.Queue[tuple[float, bytes]] = queue.Queue(capacity)
+        self._held = True
         self._first: int | None = None
         self._unmerged: deque[tuple[float, bytes]] = deque()
         self._polled = 0
 
     def send_event(self, event: Event) -> None:
         """Bring an event; may be called by any thread."""
-        self._queue.put((self._now(), encode_event(event)))
+        self.send_message(encode_event(event))
+
+    def send_message(self, message: bytes) -> None:
+        """Bring a message that may be an event; may be called by any thread."""
+        self._queue.put((self._now(), message))
 
     def poll(self, limit: int, seconds: float) -> list[Record]:
         """As :meth:`EventSource.poll`."""
-        if self._first is None:
+        if self._held or self._first is None:
             time.sleep(seconds)
             return []
         self._fetch(limit, seconds)
@@ -120,27 +125,26 @@ class QueueSource:
 
     @property
     def waiting(self) -> Collection[str]:
-        return [self._name] if self._first is None else []
+        return [self._name] if self._held else []
 
     @property
     def running(self) -> Collection[str]:
-        return [] if self._first is None else [self._name]
+        return [] if self._held else [self._name]
 
     def start(self, _source: str, offset: int | None) -> bool:
         """As :meth:`EventSource.start`: what was not merged comes again, from this offset on."""
-        self._first = offset or 0
-        self._polled = 0
+        self._forget_before(offset or 0)
+        self._first, self._polled, self._held = offset or 0, 0, False
         return True
 
     def hold(self) -> None:
-        self._first = None
+        self._held = True
 
     def tell(self, offsets: Mapping[str, int]) -> None:
         """Forget what is merged."""
-        if self._first is not None and (merged := offsets.get(self._name)) is not None:
-            for _ in range(merged - self._first):
-                self._unmerged.popleft()
-            self._polled -= merged - self._first
+        merged = offsets.get(self._name)
+        if merged is not None and not self._held:
+            self._polled -= self._forget_before(merged)
             self._first = merged
 
     def lag(self) -> dict[str, int]:
@@ -148,7 +152,7 @@ class QueueSource:
 
     @property
     def drained(self) -> bool:
-        return self._first is not None and self._left == 0
+        return not self._held and self._left == 0
 
     def close(self) -> None:
         """There is nothing to give back."""
@@ -156,6 +160,13 @@ class QueueSource:
     @property
     def _left(self) -> int:
         return len(self._unmerged) - self._polled + self._queue.qsize()
+
+    def _forget_before(self, offset: int) -> int:
+        """Drop the messages before an offset; how many they were. A new process has none."""
+        merged = 0 if self._first is None else min(offset - self._first, len(self._unmerged))
+        for _ in range(merged):
+            self._unmerged.popleft()
+        return max(0, merged)
 
     def _fetch(self, limit: int, seconds: float) -> None:
         """Take from the queue what is there, or wait for a first event."""

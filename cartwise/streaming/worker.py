@@ -2,16 +2,18 @@
 
 One step takes a batch of messages, reads the states of all their keys, applies the events in
 order, scores the carts, publishes, and merges what the batch adds together with the new offsets.
-Whatever fails on the way, there is one answer: nothing of the batch is kept, and all partitions are
-taken over anew from where the store says that they stand.
+While the store merges, the next messages are taken in. Whatever fails on the way, there is one
+answer: nothing of the batch is kept, and all partitions are taken over anew from where the store
+says that they stand.
 
 Scores and dead letters are delivered before the offsets move. So none is lost, and after a crash
 some come twice, recognizable by their ids.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import structlog
@@ -76,6 +78,16 @@ class Clock:
     monotonic: Callable[[], float]
 
 
+class _UnderWay(NamedTuple):
+    """A batch whose merge was begun; ``begun`` is when its messages came, ``done`` gives the time
+    at which its states became readable."""
+
+    batch: Batch
+    scores: int
+    begun: float
+    done: Future[float]
+
+
 class Worker:
     """Follows the partitions that a source has for it."""
 
@@ -103,6 +115,8 @@ class Worker:
         self._partitions: dict[str, Partition] = {}
         self._backoff = Backoff(clock.monotonic)
         self._lag_shown = 0.0
+        self._merging = ThreadPoolExecutor(1, "merging")
+        self._under_way: _UnderWay | None = None
         self._log = structlog.get_logger("cartwise.stream")
 
     def run(self, must_stop: Callable[[], bool], *, drain: bool = False) -> None:
@@ -115,8 +129,9 @@ class Worker:
         self._works(self._store.check)
         while not must_stop():
             self.step()
-            if drain and self._source.drained and not self._backoff.waits:
+            if drain and self._source.drained and self._works(self._settle):
                 return
+        self._works(self._settle)
 
     def step(self) -> None:
         """Take over what waits, and then work on one batch."""
@@ -125,11 +140,13 @@ class Worker:
             self._source.poll(1, POLL_SECONDS)
             return
         records = self._source.poll(LARGEST_BATCH, POLL_SECONDS)
-        begun = self._clock.monotonic()
+        begun = self._clock.now()
         if not self._works(self._take_over):
             return
-        if not records or self._works(lambda: self._work(records, begun)):
-            self._recover(proven=bool(records))
+        if records:
+            self._works(lambda: self._work(records, begun))
+        elif self._works(self._settle):
+            self._recover(proven=False)
         self._show_lag()
 
     def _works(self, action: Callable[[], None]) -> bool:
@@ -156,6 +173,8 @@ class Worker:
 
     def _take_over(self) -> None:
         """Start the partitions that wait, forget those that left."""
+        if self._source.waiting:
+            self._settle()
         for gone in self._partitions.keys() - set(self._source.running):
             del self._partitions[gone]
         for source in list(self._source.waiting):
@@ -170,17 +189,37 @@ class Worker:
         batch = take_in(records, self._partitions)
         if not batch.advances:
             return
-        scores: list[Score] = []
-        deltas: dict[bytes, bytes] = {}
-        if batch.accepted:
-            events = LiveBatch(self._packing, [one.live() for one in batch.accepted])
-            walked = events.walk(self._store.read(events.keys))
-            deltas = dict(zip(events.keys, walked.deltas, strict=True))
-            scores = self._scores(batch.accepted, walked)
+        lives = [one.live() for one in batch.accepted]
+        events = LiveBatch(self._packing, lives) if lives else None
+        # Until here the merge of the batch before was under way.
+        self._settle()
+        deltas, scores = self._apply(events, batch.accepted) if events else ({}, [])
         self._outlet.publish(scores, batch.dead)
-        self._store.merge(Merge(deltas, batch.advances))
-        self._source.tell({one.source: one.position.offset for one in batch.advances})
-        self._count(batch, len(scores), begun)
+        merge = Merge(deltas, batch.advances)
+        done = self._merging.submit(self._merge, merge)
+        self._under_way = _UnderWay(batch, len(scores), begun, done)
+
+    def _apply(
+        self, events: LiveBatch, accepted: Sequence[Accepted]
+    ) -> tuple[dict[bytes, bytes], list[Score]]:
+        """What events add to the states by key, and the scores of their carts."""
+        walked = events.walk(self._store.read(events.keys))
+        deltas = dict(zip(events.keys, walked.deltas, strict=True))
+        return deltas, self._scores(accepted, walked)
+
+    def _merge(self, merge: Merge) -> float:
+        """Merge, and tell the time at which the states became readable."""
+        self._store.merge(merge)
+        return self._clock.now()
+
+    def _settle(self) -> None:
+        """Wait for the merge that is under way, if any; raises what went wrong with it."""
+        one, self._under_way = self._under_way, None
+        if one is not None:
+            readable = one.done.result()
+            self._source.tell({a.source: a.position.offset for a in one.batch.advances})
+            self._count(one, readable)
+            self._recover(proven=True)
 
     def _scores(self, accepted: Sequence[Accepted], walked: Walked) -> list[Score]:
         """Scores of the carts that are the first of their session and product."""
@@ -214,19 +253,18 @@ class Worker:
             origin=origin(cart.record),
         )
 
-    def _count(self, batch: Batch, scores: int, begun: float) -> None:
-        metrics = self._metrics
+    def _count(self, one: _UnderWay, readable: float) -> None:
+        metrics, batch = self._metrics, one.batch
         metrics.events.inc(len(batch.accepted))
         metrics.duplicates.inc(batch.duplicates)
         metrics.late.inc(batch.late)
-        metrics.scores.inc(scores)
+        metrics.scores.inc(one.scores)
         for rule in (rule for letter in batch.dead for rule in letter.rules):
             metrics.dead_letters.labels(rule).inc()
-        metrics.batch_seconds.observe(self._clock.monotonic() - begun)
-        readable = self._clock.now()
-        for one in batch.accepted[:: 1 + len(batch.accepted) // _FRESHNESS_SAMPLE]:
-            if one.record.arrived is not None:
-                metrics.freshness.observe(readable - one.record.arrived)
+        metrics.batch_seconds.observe(readable - one.begun)
+        for each in batch.accepted[:: 1 + len(batch.accepted) // _FRESHNESS_SAMPLE]:
+            if each.record.arrived is not None:
+                metrics.freshness.observe(readable - each.record.arrived)
 
     def _show_lag(self) -> None:
         now = self._clock.monotonic()

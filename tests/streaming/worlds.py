@@ -15,8 +15,8 @@ from cartwise.features.live_batch import LiveBatch
 from cartwise.features.packed import Packing
 from cartwise.store.protocol import Store
 from cartwise.streaming.metrics import WorkerMetrics
-from cartwise.streaming.source import Record, source_name
-from cartwise.streaming.worker import Clock, Worker
+from cartwise.streaming.source import EventSource, Record, source_name
+from cartwise.streaming.worker import Clock, Outlet, Worker
 from cartwise.wire import DeadLetter, Event, Score
 
 PACKING = Packing(SPECIFICATION)
@@ -172,9 +172,9 @@ class Half:
 
 
 def worker(
-    source: Member,
+    source: EventSource,
     store: Store,
-    outlet: Published | None = None,
+    outlet: Outlet | None = None,
     *,
     horizon_seconds: int = 3600,
     metrics: WorkerMetrics | None = None,
