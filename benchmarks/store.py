@@ -1,0 +1,221 @@
+"""``python -m benchmarks.store``: what stores cost, in time and in memory.
+
+SQLite and Redis get the batches of a stream over a simulated log, answer reads as for the API, and
+are loaded in bulk as by 'cartwise materialize'. Then Redis holds the states of one entity after the
+other, and says what that took.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import redis
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import machine
+from benchmarks.rawlog import raw_files, write_raw
+from cartwise.data.ingest import ingest
+from cartwise.events import EVENT_TYPES
+from cartwise.features.catalogue import SPECIFICATION
+from cartwise.features.live import CART, Live, LiveEvent
+from cartwise.features.live_batch import LiveBatch
+from cartwise.features.replay import Replay
+from cartwise.store import Merge, Store, open_async_store, open_store
+from deploy.services.redis import Redis
+
+LIVE = Live(SPECIFICATION)
+BATCH_EVENTS = 900
+READS = 5000
+AT_ONCE = 16
+SAMPLE = 2000
+LOADED_AT_A_TIME = 50_000
+USERS = (10**6, 10**7, 10**8, 10**9)
+
+Packed = dict[str, list[tuple[bytes, bytes]]]
+
+
+@dataclass
+class Spent:
+    """Seconds of calls, and how many keys they were about."""
+
+    keys: int = 0
+    seconds: list[float] = field(default_factory=list)
+
+    def add(self, keys: int, since: float) -> None:
+        self.keys += keys
+        self.seconds.append(time.perf_counter() - since)
+
+    @property
+    def rate(self) -> float:
+        """Keys per second."""
+        return self.keys / sum(self.seconds)
+
+    def quantile_ms(self, share: float) -> float:
+        return 1000 * float(np.quantile(self.seconds, share))
+
+
+def main() -> int:
+    options = _options()
+    console = Console(highlight=False, width=110)
+    with tempfile.TemporaryDirectory(prefix="cartwise-store-") as name:
+        scratch = Path(name)
+        log = simulated_log(scratch, options.events)
+        server = Redis(scratch / "redis")
+        server.start()
+        try:
+            urls = {"SQLite": f"sqlite:///{scratch / 'states.db'}", "Redis": server.url}
+            console.print(speed_table(log, urls))
+            console.print(memory_table(log, server.url))
+        finally:
+            server.stop()
+    facts = machine.describe()
+    console.print("Measured on " + ", ".join(f"{name} {fact}" for name, fact in facts.items()))
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.store", description=__doc__)
+    parser.add_argument("--events", type=int, default=500_000, help="about so many events")
+    return parser.parse_args()
+
+
+def simulated_log(scratch: Path, events: int) -> pl.DataFrame:
+    write_raw(scratch / "raw", events)
+    ingest(raw_files(scratch / "raw"), scratch / "lake")
+    return pl.read_parquet(sorted((scratch / "lake").glob("day=*/*.parquet")))
+
+
+def live_events(log: pl.DataFrame) -> list[LiveEvent]:
+    codes = {name: code for code, name in enumerate(EVENT_TYPES)}
+    columns = log.select(
+        pl.col("event_time").dt.epoch("s"),
+        pl.col("event_type").cast(pl.String).replace_strict(codes, return_dtype=pl.Int64),
+        *("product_id", "category_id", "category_code", "brand", "price", "user_id"),
+        "user_session",
+    )
+    return [LiveEvent(*row) for row in columns.rows()]
+
+
+def speed_table(log: pl.DataFrame, urls: dict[str, str]) -> Table:
+    events, states = live_events(log), packed_states(log)
+    table = Table(title=f"Speed: {len(events):,} events in batches of {BATCH_EVENTS}")
+    names = ["store", "keys/event", "keys/s read", "keys/s merged", "merge p50", "merge longest"]
+    names += ["a cart's states p50", "p99", f"reads/s, {AT_ONCE} at once", "states/s loaded"]
+    for name in names:
+        table.add_column(name, justify="right")
+    for name, url in urls.items():
+        with closing(open_store(url, SPECIFICATION)) as store:
+            read, merged = stream(store, events)
+            carts = [event for event in events[-20 * READS :] if event.kind == CART][:READS]
+            one = read_carts(store, carts)
+            loaded = load(store, states)
+        table.add_row(
+            name, f"{read.keys / len(events):.1f}", f"{read.rate:,.0f}", f"{merged.rate:,.0f}",
+            f"{merged.quantile_ms(0.5):.1f} ms", f"{merged.quantile_ms(1):.1f} ms",
+            f"{one.quantile_ms(0.5):.2f} ms", f"{one.quantile_ms(0.99):.2f} ms",
+            f"{asyncio.run(reads_per_second(url, carts)):,.0f}", f"{loaded:,.0f}",
+        )  # fmt: skip
+    return table
+
+
+def stream(store: Store, events: Sequence[LiveEvent]) -> tuple[Spent, Spent]:
+    """What a worker asks of a store."""
+    read, merged = Spent(), Spent()
+    for start in range(0, len(events), BATCH_EVENTS):
+        batch = LiveBatch(LIVE.packing, events[start : start + BATCH_EVENTS])
+        begun = time.perf_counter()
+        states = store.read(batch.keys)
+        read.add(len(batch.keys), begun)
+        deltas = dict(zip(batch.keys, batch.walk(states).deltas, strict=True))
+        begun = time.perf_counter()
+        store.merge(Merge(deltas, []))
+        merged.add(len(batch.keys), begun)
+    return read, merged
+
+
+def read_carts(store: Store, carts: Sequence[LiveEvent]) -> Spent:
+    spent = Spent()
+    for cart in carts:
+        keys = LIVE.keys(cart)
+        begun = time.perf_counter()
+        store.read(keys)
+        spent.add(len(keys), begun)
+    return spent
+
+
+async def reads_per_second(url: str, carts: Sequence[LiveEvent]) -> float:
+    """Reads of one cart's states, some at a time, on one event loop."""
+    store = open_async_store(url, SPECIFICATION)
+    keys = iter([LIVE.keys(cart) for cart in carts])
+    await store.read([])
+
+    async def work() -> None:
+        for some in keys:
+            await store.read(some)
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+    seconds = time.perf_counter() - begun
+    await store.close()
+    return len(carts) / seconds
+
+
+def packed_states(log: pl.DataFrame) -> Packed:
+    """States by entity at the end of the log, as 'cartwise materialize' loads them."""
+    replay = Replay(SPECIFICATION)
+    replay.values(log, np.arange(0))
+    packed = {}
+    for place, entity in enumerate(SPECIFICATION.entities):
+        keys, states = LIVE.packing.states(place, replay.snapshot()[entity.name])
+        packed[entity.name] = list(zip(keys, states, strict=True))
+    return packed
+
+
+def load(store: Store, states: Packed) -> float:
+    """States loaded per second."""
+    begun = time.perf_counter()
+    count = store.load(_parts(states.values()), {})
+    return count / (time.perf_counter() - begun)
+
+
+def _parts(entities: Iterator[list[tuple[bytes, bytes]]]) -> Iterator[list[tuple[bytes, bytes]]]:
+    for states in entities:
+        for start in range(0, len(states), LOADED_AT_A_TIME):
+            yield states[start : start + LOADED_AT_A_TIME]
+
+
+def memory_table(log: pl.DataFrame, url: str) -> Table:
+    states, users = packed_states(log), log["user_id"].n_unique()
+    table = Table(title=f"Memory in Redis: states of {users:,} users at the end of the log")
+    for name in ("entity", "states per user", "bytes packed", "bytes in Redis", "MEMORY USAGE"):
+        table.add_column(name, justify="right")
+    for entity, of_entity in states.items():
+        packed = sum(len(state) for _, state in of_entity) / len(of_entity)
+        whole, usage = redis_bytes(url, of_entity)
+        per_user = len(of_entity) / users
+        table.add_row(entity, f"{per_user:.3f}", f"{packed:.0f}", f"{whole:.0f}", f"{usage:.0f}")
+    return table
+
+
+def redis_bytes(url: str, states: list[tuple[bytes, bytes]]) -> tuple[float, float]:
+    """Bytes per state: what the server grew by, and what it says of the keys themselves."""
+    with redis.Redis.from_url(url) as client, closing(open_store(url, SPECIFICATION)) as store:
+        store.load([], {})
+        before = client.info("memory")["used_memory"]
+        store.load(_parts(iter([states])), {})
+        grown = client.info("memory")["used_memory"] - before
+        sample = [client.memory_usage(b"cw:" + key) for key, _ in states[:SAMPLE]]
+    return grown / len(states), sum(sample) / len(sample)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
