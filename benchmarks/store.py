@@ -10,8 +10,8 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from rich.table import Table
 from benchmarks import machine
 from benchmarks.rawlog import raw_files, write_raw
 from cartwise.data.ingest import ingest
+from cartwise.data.lake import read_day, stored_days
 from cartwise.events import EVENT_TYPES
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.live import CART, Live, LiveEvent
@@ -38,29 +39,38 @@ READS = 5000
 AT_ONCE = 16
 SAMPLE = 2000
 LOADED_AT_A_TIME = 50_000
-USERS = (10**6, 10**7, 10**8, 10**9)
 
 Packed = dict[str, list[tuple[bytes, bytes]]]
 
 
+Cpu = Callable[[], float]
+"""Seconds of processor that a store has taken so far: ours, and its server's."""
+
+
 @dataclass
 class Spent:
-    """Seconds of calls, and how many keys they were about."""
+    """Calls to a store: seconds of each, of processor for all, and the keys they were about."""
 
+    cpu: Cpu
     keys: int = 0
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: float = 0.0
 
-    def add(self, keys: int, since: float) -> None:
+    @contextmanager
+    def on(self, keys: int) -> Iterator[None]:
+        cpu, begun = self.cpu(), time.perf_counter()
+        yield
+        self.seconds.append(time.perf_counter() - begun)
+        self.cpu_seconds += self.cpu() - cpu
         self.keys += keys
-        self.seconds.append(time.perf_counter() - since)
 
     @property
-    def rate(self) -> float:
-        """Keys per second."""
-        return self.keys / sum(self.seconds)
+    def rates(self) -> str:
+        """Keys per second, and per second of processor."""
+        return f"{self.keys / sum(self.seconds):,.0f} ({self.keys / self.cpu_seconds:,.0f})"
 
-    def quantile_ms(self, share: float) -> float:
-        return 1000 * float(np.quantile(self.seconds, share))
+    def quantile_ms(self, share: float) -> str:
+        return f"{1000 * float(np.quantile(self.seconds, share)):.2f} ms"
 
 
 def main() -> int:
@@ -91,7 +101,8 @@ def _options() -> argparse.Namespace:
 def simulated_log(scratch: Path, events: int) -> pl.DataFrame:
     write_raw(scratch / "raw", events)
     ingest(raw_files(scratch / "raw"), scratch / "lake")
-    return pl.read_parquet(sorted((scratch / "lake").glob("day=*/*.parquet")))
+    lake = scratch / "lake"
+    return pl.concat(read_day(lake, day) for day in stored_days(lake))
 
 
 def live_events(log: pl.DataFrame) -> list[LiveEvent]:
@@ -107,48 +118,66 @@ def live_events(log: pl.DataFrame) -> list[LiveEvent]:
 
 def speed_table(log: pl.DataFrame, urls: dict[str, str]) -> Table:
     events, states = live_events(log), packed_states(log)
+    measured = {name: speeds(url, events, states) for name, url in urls.items()}
     table = Table(title=f"Speed: {len(events):,} events in batches of {BATCH_EVENTS}")
-    names = ["store", "keys/event", "keys/s read", "keys/s merged", "merge p50", "merge longest"]
-    names += ["a cart's states p50", "p99", f"reads/s, {AT_ONCE} at once", "states/s loaded"]
-    for name in names:
-        table.add_column(name, justify="right")
-    for name, url in urls.items():
-        with closing(open_store(url, SPECIFICATION)) as store:
-            read, merged = stream(store, events)
-            carts = [event for event in events[-20 * READS :] if event.kind == CART][:READS]
-            one = read_carts(store, carts)
-            loaded = load(store, states)
-        table.add_row(
-            name, f"{read.keys / len(events):.1f}", f"{read.rate:,.0f}", f"{merged.rate:,.0f}",
-            f"{merged.quantile_ms(0.5):.1f} ms", f"{merged.quantile_ms(1):.1f} ms",
-            f"{one.quantile_ms(0.5):.2f} ms", f"{one.quantile_ms(0.99):.2f} ms",
-            f"{asyncio.run(reads_per_second(url, carts)):,.0f}", f"{loaded:,.0f}",
-        )  # fmt: skip
+    for name in ("per second (per second of processor)", *measured):
+        table.add_column(name, justify="left" if name.startswith("per") else "right")
+    for row in next(iter(measured.values())):
+        table.add_row(row, *(of_store[row] for of_store in measured.values()))
     return table
 
 
-def stream(store: Store, events: Sequence[LiveEvent]) -> tuple[Spent, Spent]:
+def speeds(url: str, events: Sequence[LiveEvent], states: Packed) -> dict[str, str]:
+    carts = [event for event in events if event.kind == CART][-READS:]
+    with closing(open_store(url, SPECIFICATION)) as store, processor_of(url) as cpu:
+        read, merged = stream(store, events, cpu)
+        one, loaded = read_carts(store, carts, cpu), load(store, states, cpu)
+    return {
+        "keys of an event": f"{read.keys / len(events):.1f}",
+        "keys read": read.rates,
+        "keys merged": merged.rates,
+        "a merge: half are faster than": merged.quantile_ms(0.5),
+        "a merge: 99 % are faster than": merged.quantile_ms(0.99),
+        "a cart's states: half are faster than": one.quantile_ms(0.5),
+        "a cart's states: 99 % are faster than": one.quantile_ms(0.99),
+        f"carts' states, {AT_ONCE} at once": f"{asyncio.run(reads_per_second(url, carts)):,.0f}",
+        "states loaded": loaded.rates,
+    }
+
+
+@contextmanager
+def processor_of(url: str) -> Iterator[Cpu]:
+    if not url.startswith("redis"):
+        yield time.process_time
+        return
+    with redis.Redis.from_url(url) as client:
+
+        def cpu() -> float:
+            info = client.info("cpu")
+            return time.process_time() + info["used_cpu_user"] + info["used_cpu_sys"]
+
+        yield cpu
+
+
+def stream(store: Store, events: Sequence[LiveEvent], cpu: Cpu) -> tuple[Spent, Spent]:
     """What a worker asks of a store."""
-    read, merged = Spent(), Spent()
+    read, merged = Spent(cpu), Spent(cpu)
     for start in range(0, len(events), BATCH_EVENTS):
         batch = LiveBatch(LIVE.packing, events[start : start + BATCH_EVENTS])
-        begun = time.perf_counter()
-        states = store.read(batch.keys)
-        read.add(len(batch.keys), begun)
+        with read.on(len(batch.keys)):
+            states = store.read(batch.keys)
         deltas = dict(zip(batch.keys, batch.walk(states).deltas, strict=True))
-        begun = time.perf_counter()
-        store.merge(Merge(deltas, []))
-        merged.add(len(batch.keys), begun)
+        with merged.on(len(batch.keys)):
+            store.merge(Merge(deltas, []))
     return read, merged
 
 
-def read_carts(store: Store, carts: Sequence[LiveEvent]) -> Spent:
-    spent = Spent()
+def read_carts(store: Store, carts: Sequence[LiveEvent], cpu: Cpu) -> Spent:
+    spent = Spent(cpu)
     for cart in carts:
         keys = LIVE.keys(cart)
-        begun = time.perf_counter()
-        store.read(keys)
-        spent.add(len(keys), begun)
+        with spent.on(len(keys)):
+            store.read(keys)
     return spent
 
 
@@ -173,18 +202,18 @@ def packed_states(log: pl.DataFrame) -> Packed:
     """States by entity at the end of the log, as 'cartwise materialize' loads them."""
     replay = Replay(SPECIFICATION)
     replay.values(log, np.arange(0))
-    packed = {}
-    for place, entity in enumerate(SPECIFICATION.entities):
-        keys, states = LIVE.packing.states(place, replay.snapshot()[entity.name])
-        packed[entity.name] = list(zip(keys, states, strict=True))
+    packed: Packed = {entity.name: [] for entity in SPECIFICATION.entities}
+    for entity, states in replay.whole():
+        place = SPECIFICATION.entities.index(entity)
+        packed[entity.name] += zip(*LIVE.packing.states(place, states), strict=True)
     return packed
 
 
-def load(store: Store, states: Packed) -> float:
-    """States loaded per second."""
-    begun = time.perf_counter()
-    count = store.load(_parts(states.values()), {})
-    return count / (time.perf_counter() - begun)
+def load(store: Store, states: Packed, cpu: Cpu) -> Spent:
+    spent = Spent(cpu)
+    with spent.on(sum(map(len, states.values()))):
+        store.load(_parts(iter(states.values())), {})
+    return spent
 
 
 def _parts(entities: Iterator[list[tuple[bytes, bytes]]]) -> Iterator[list[tuple[bytes, bytes]]]:

@@ -73,6 +73,8 @@ class LiveBatch:
             FingerprintMismatch: a state was made with another specification.
             DamagedState: a state is none of its key's entity.
         """
+        if len(states) != len(self.keys):
+            raise ValueError("every key needs its state, or None")
         plan = self._packing.plan
         carts = np.flatnonzero(self._kinds == CART)
         values = np.full((len(carts), plan.values), np.nan, dtype=np.float32)

@@ -54,6 +54,8 @@ class Packing:
 
     def pack(self, entity: int, states: NDArray[np.float64]) -> list[bytes]:
         """Pack dense states of one entity, shape (n, width)."""
+        if states.shape[1] != self.plan.entities[entity].width:
+            raise ValueError("these are states of another entity")
         words = np.empty(len(states) * (blocks.HEAD + states.shape[1]), dtype=np.uint64)
         ends = np.zeros(len(states), dtype=np.int64)
         blocks.pack_rows(states, self.word, self.layouts, entity, words, ends)
@@ -86,13 +88,15 @@ class Packing:
             FingerprintMismatch: a state was made with another specification.
             DamagedState: a state is none of its key's entity.
         """
+        if not len(keys) == len(olds) == len(deltas):
+            raise ValueError("every key needs its old state, or None, and its delta")
         old, old_ends = self._words(olds)
         new, new_ends = self._words(deltas)
-        entities = np.frombuffer(b"".join(key[:1] for key in keys), dtype=np.uint8)
+        entities = self._entities(keys)
         words, ends = np.empty(len(old) + len(new), dtype=np.uint64), np.zeros_like(new_ends)
         bad = blocks.merge_rows(
-            self.layouts, self.plan.clock, self.word, entities.astype(np.int64),
-            old, old_ends, new, new_ends, words, ends,
+            self.layouts, self.plan.clock, self.word, entities, old, old_ends, new, new_ends,
+            words, ends,
         )  # fmt: skip
         if bad >= 0:
             self._require([olds[bad], deltas[bad]], 0)
@@ -102,15 +106,21 @@ class Packing:
         """Time of the latest event of each state in seconds since the Unix epoch."""
         words, ends = self._words(packed)
         last = np.empty(len(packed))
-        entities = unpack_keys(keys)[0]
+        entities = self._entities(keys)
         bad = blocks.last_events(words, ends, self.word, self.layouts, entities, last)
         self._require(packed, bad)
         return last
 
     def expiries(self, keys: Sequence[bytes], packed: Sequence[bytes]) -> NDArray[np.float64]:
         """Last moment at which anything can be read from each state."""
-        entities = unpack_keys(keys)[0]
-        return self.last_events(keys, packed) + self.layouts.time_to_live_seconds[entities]
+        lives = self.layouts.time_to_live_seconds[self._entities(keys)]
+        return self.last_events(keys, packed) + lives
+
+    def _entities(self, keys: Sequence[bytes]) -> Ints:
+        places = unpack_keys(keys)[0]
+        if places.max(initial=0) >= len(self.plan.entities):
+            raise DamagedState("a key is of no entity that this version of Cartwise knows")
+        return places
 
     def _words(self, packed: Sequence[bytes | None]) -> tuple[blocks.Words, Ints]:
         sizes = np.fromiter((len(state or b"") for state in packed), np.int64, len(packed))

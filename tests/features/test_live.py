@@ -151,6 +151,12 @@ def test_states_of_another_specification_are_refused() -> None:
         LiveBatch(LIVE.packing, [FIRST]).walk(strange)
 
 
+def test_a_batch_without_its_states_is_refused() -> None:
+    batch = LiveBatch(LIVE.packing, [FIRST])
+    with pytest.raises(ValueError, match="every key"):
+        batch.walk([None] * (len(batch.keys) - 1))
+
+
 def test_states_in_the_wrong_order_are_refused() -> None:
     states: dict[bytes, bytes] = {}
     step(states, live_log(a_shop(50)))

@@ -113,3 +113,13 @@ def test_a_state_of_another_entity_is_refused() -> None:
     user, pair = 1, len(SPECIFICATION.entities) - 1
     with pytest.raises(DamagedState):
         PACKING.unpack(pair, PACKING.pack(user, dense(user, [(0, 0, 1.0)])[None]))
+
+
+def test_what_does_not_fit_together_is_refused_before_it_is_walked() -> None:
+    state = PACKING.pack(1, dense(1, [(0, 0, 1.0)])[None])
+    with pytest.raises(ValueError, match="another entity"):
+        PACKING.pack(0, dense(len(PLAN.entities) - 1, [])[None])
+    with pytest.raises(ValueError, match="every key"):
+        PACKING.merge([key(1)], [], state)
+    with pytest.raises(DamagedState):
+        PACKING.merge([b"\xff" + key(1)[1:]], [None], state)
