@@ -228,6 +228,8 @@ def memory_table(log: pl.DataFrame, url: str) -> Table:
     for name in ("entity", "states per user", "bytes packed", "bytes in Redis", "MEMORY USAGE"):
         table.add_column(name, justify="right")
     for entity, of_entity in states.items():
+        if len(of_entity) < SAMPLE:
+            continue  # too few to tell from what else a server keeps
         packed = sum(len(state) for _, state in of_entity) / len(of_entity)
         whole, usage = redis_bytes(url, of_entity)
         per_user = len(of_entity) / users
@@ -239,11 +241,18 @@ def redis_bytes(url: str, states: list[tuple[bytes, bytes]]) -> tuple[float, flo
     """Bytes per state: what the server grew by, and what it says of the keys themselves."""
     with redis.Redis.from_url(url) as client, closing(open_store(url, SPECIFICATION)) as store:
         store.load([], {})
-        before = client.info("memory")["used_memory"]
+        before = _kept_bytes(client)
         store.load(_parts(iter([states])), {})
-        grown = client.info("memory")["used_memory"] - before
+        grown = _kept_bytes(client) - before
         sample = [client.memory_usage(b"cw:" + key) for key, _ in states[:SAMPLE]]
     return grown / len(states), sum(sample) / len(sample)
+
+
+def _kept_bytes(client: redis.Redis) -> int:
+    """What a server uses but for its buffers, which come and go."""
+    memory = client.info("memory")
+    buffers: int = memory["mem_aof_buffer"] + memory["mem_clients_normal"]
+    return memory["used_memory"] - buffers
 
 
 if __name__ == "__main__":
