@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -34,9 +34,15 @@ from cartwise.serving.server import Address
 from cartwise.serving.server import serve as serve_app
 from cartwise.serving.service import EventSink, Service
 from cartwise.serving.upkeep import KeyFile, Pace, upkeep
-from cartwise.store import open_async_store
+from cartwise.store import open_async_store, open_store
+from cartwise.streaming.embedded import embedded_worker
+from cartwise.streaming.local import FileOutlet
+from cartwise.streaming.topics import Topics
 
 _MODEL = "models:/cartwise@champion"
+
+DEFAULT_SCORES = Path("scores")
+DUPLICATE_HORIZON_SECONDS = 3600
 
 
 def serve(
@@ -69,6 +75,12 @@ def serve(
         ),
     ] = None,
     topic_prefix: TopicPrefix = DEFAULT_TOPIC_PREFIX,
+    embedded: Annotated[
+        bool,
+        typer.Option(
+            "--embedded", help="Without Kafka: events that are sent here count in the store."
+        ),
+    ] = False,
     scores: Annotated[
         Path | None,
         option(
@@ -124,7 +136,11 @@ def serve(
     address = Address(host, port, metrics_port)
     key_file = _keys(keys, address, auth=auth)
     champion, beside = _models(model, challenger, cache)
-    with _sinks(kafka_bootstrap, topic_prefix, scores) as (events, score_sink):
+    own_store = store_url if embedded else None
+    with (
+        _score_sink(kafka_bootstrap, topic_prefix, scores) as score_sink,
+        _event_sink(kafka_bootstrap, topic_prefix, own_store, scores) as events,
+    ):
         outside = Outside(
             open_async_store(store_url, SPECIFICATION), champion, beside, score_sink, events
         )
@@ -176,22 +192,42 @@ def _source(model: str, cache: Path, *, optional: bool) -> ModelSource:
 
 
 @contextmanager
-def _sinks(
-    bootstrap: str | None, prefix: str, scores: Path | None
-) -> Iterator[tuple[EventSink | None, ScoreSink | None]]:
-    """Where events and scores go; events nowhere without Kafka."""
-    with ExitStack() as opened:
-        files = ScoreFiles(scores, lambda: datetime.now(UTC)) if scores else None
-        if bootstrap is None:
-            yield None, files
-            return
-        from cartwise.streaming.outbox import EventOutbox, ScoreOutbox  # noqa: PLC0415 - an extra
-        from cartwise.streaming.topics import Topics  # noqa: PLC0415
+def _event_sink(
+    bootstrap: str | None, prefix: str, own_store: str | None, scores: Path | None
+) -> Iterator[EventSink | None]:
+    """Where events go: to Kafka, straight into a store of our own, or nowhere."""
+    if bootstrap is not None:
+        # The extra is needed by whoever has a Kafka.
+        from cartwise.streaming.outbox import EventOutbox  # noqa: PLC0415
 
-        topics = Topics.of(prefix)
-        events = EventOutbox(bootstrap, topics.events)
-        opened.callback(events.close)
-        yield events, files or ScoreOutbox(bootstrap, topics.scores)
+        events = EventOutbox(bootstrap, Topics.of(prefix).events)
+        try:
+            yield events
+        finally:
+            events.close()
+    elif own_store is not None:
+        outlet = FileOutlet(scores or DEFAULT_SCORES)
+        store = open_store(own_store, SPECIFICATION)
+        with embedded_worker(store, SPECIFICATION, outlet, DUPLICATE_HORIZON_SECONDS) as queue:
+            yield queue
+        store.close()
+    else:
+        yield None
+
+
+@contextmanager
+def _score_sink(
+    bootstrap: str | None, prefix: str, scores: Path | None
+) -> Iterator[ScoreSink | None]:
+    """Where scores go: to files where a folder is given, or else to Kafka."""
+    if scores is not None:
+        yield ScoreFiles(scores, lambda: datetime.now(UTC))
+    elif bootstrap is not None:
+        from cartwise.streaming.outbox import ScoreOutbox  # noqa: PLC0415
+
+        yield ScoreOutbox(bootstrap, Topics.of(prefix).scores)
+    else:
+        yield None
 
 
 def _load(service: Service, champion: ModelSource) -> None:

@@ -16,7 +16,8 @@ import httpx
 from cartwise.serving.keys import Keyring, Scope
 from tests.serving.worlds import NOW
 
-_START_SECONDS = 120
+# After a change of the kernel, the first server compiles it.
+_START_SECONDS = 300
 
 
 @dataclass

@@ -167,3 +167,19 @@ def test_no_route_of_a_running_server_answers_without_a_key(folder: Path) -> Non
             client.post("/v1/score", json=cart_json())
     secret = server.headers["Authorization"].split("_", 2)[2]
     assert secret not in (folder / "serve.log").read_text()
+
+
+def test_embedded_events_count_as_soon_as_they_are_answered(folder: Path) -> None:
+    event = cart_json(event_type="cart")
+    cart = {name: value for name, value in event.items() if name != "event_type"}
+    with serving(folder, "--model", "model", "--embedded") as server:
+        before = server.post("/v1/score", cart).json()
+        broken = {**event, "event_time": "2300-01-01T00:00:00Z"}
+        sent = server.post("/v1/events", {"events": [event, broken, event]})
+        after = server.post("/v1/score", cart).json()
+    assert sent.status_code == 202
+    refused = [{"index": 1, "rules": ["event_time_in_range"]}]
+    assert sent.json() == {"accepted": 2, "refused": refused}
+    assert (before["features"]["seen"], after["features"]["seen"]) == (False, True)
+    # The second one was an exact duplicate: it changed nothing.
+    assert after["probability"] == before["probability"]

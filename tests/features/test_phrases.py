@@ -1,0 +1,47 @@
+import math
+
+import pytest
+
+from cartwise.features.catalogue import SPECIFICATION
+from cartwise.features.phrases import Phrases
+
+PHRASES = Phrases(SPECIFICATION)
+NAMES = SPECIFICATION.values
+
+
+@pytest.mark.parametrize("value", [math.nan, 0.0, 0.4, 30.0])
+def test_every_value_has_a_phrase_that_is_no_name(value: float) -> None:
+    values = dict.fromkeys(NAMES, value) | {"weekday": 2.0, "hour": 13.5}
+    for name in NAMES:
+        said = PHRASES.say(name, values)
+        assert name not in said or "_" not in name
+        assert "nan" not in said
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            {"user_purchase_per_cart_28d": 0.71, "user_purchase_28d": 3.0, "user_cart_28d": 4.04},
+            "bought 3 of the last 4 carted by this user, fading with half-life 28 days: "
+            "71 % to be expected",
+        ),
+        (
+            {"user_purchase_per_cart_28d": 0.4, "user_purchase_28d": 0.0, "user_cart_28d": 0.0},
+            "hardly anything carted by this user of late: 40 % to be expected",
+        ),
+        ({"session_product_view_seconds_ago": 90.0},
+         "latest of the views of this product in this visit: 2 minutes ago"),
+        ({"user_product_purchase_seconds_ago": math.nan},
+         "no purchases of this product by this user yet"),
+        ({"price_vs_category_view_log_price_28d": math.log(1.25)},
+         "the price is 25 % above the usual price of views in this category"),
+        ({"price_vs_brand_view_log_price_28d": math.log(0.8)},
+         "the price is 20 % below the usual price of views of this brand"),
+        ({"log_price": math.log(12.5)}, "the price is 12.50"),
+        ({"hour": 23.999}, "it is 0:00 (UTC)"),
+        ({"weekday": 0.0}, "it is a Monday"),
+    ],
+)  # fmt: skip
+def test_phrases_say_what_the_value_means(values: dict[str, float], said: str) -> None:
+    assert PHRASES.say(next(iter(values)), values) == said
