@@ -64,15 +64,27 @@ def materialize(
         InputError: the lake cannot be used, or changed meanwhile.
         StoreUnavailable: the store does not answer.
     """
-    published = Published() if arrivals is None else _complete(arrivals)
+    if arrivals is None:
+        log = Log.read(lake)
+        states = store.load(_states(log, memory_bytes, progress), {})
+        return MaterializeReport(states, sum(log.events.values()), {})
+    published = _complete(arrivals)
     log = Log.read(lake)
-    sources = (
-        {} if arrivals is None else _resumptions(arrivals, published, horizon_seconds, progress)
-    )
-    count = store.load(_states(log, memory_bytes, progress), sources)
-    if arrivals is not None and Published.read(arrivals) != published:
-        raise InputError(f"{lake} was published into meanwhile: run 'cartwise materialize' again")
-    return MaterializeReport(count, sum(log.events.values()), dict(published.complete))
+    sources = _resumptions(arrivals, published, horizon_seconds, progress)
+    chunks = _unless_published(_states(log, memory_bytes, progress), arrivals, published)
+    states = store.load(chunks, sources)
+    return MaterializeReport(states, sum(log.events.values()), dict(published.complete))
+
+
+def _unless_published(
+    states: Iterator[PackedStates], arrivals: Arrivals, before: Published
+) -> Iterator[PackedStates]:
+    """The states, unless the lake is published into meanwhile: the load is then given up."""
+    yield from states
+    if Published.read(arrivals) != before:
+        raise InputError(
+            f"{arrivals.place} was published meanwhile: run 'cartwise materialize' again"
+        )
 
 
 def _complete(arrivals: Arrivals) -> Published:

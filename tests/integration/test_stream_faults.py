@@ -107,7 +107,7 @@ def applied(store: Store) -> int:
     return sum(position.applied for position in store.positions().values())
 
 
-def wait_for(holds: Callable[[], bool], ours: Workers, seconds: float = 240) -> None:
+def wait_for(holds: Callable[[], bool], ours: Workers, seconds: float = 500) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, f"it takes too long:\n{ours.said[-3000:]}"

@@ -1,13 +1,16 @@
 """The archive keeps all events with their places, and the stream goes on from what it published."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from cartwise.data.lake import read_day, stored_days
-from cartwise.errors import InputError
+from cartwise.errors import InputError, StoreIncomplete
 from cartwise.features.catalogue import SPECIFICATION
+from cartwise.progress import Advance, Silent
 from cartwise.store.memory import MemoryStore
 from cartwise.streaming import publishing
 from cartwise.streaming.archive import Archive, Rolling
@@ -164,6 +167,36 @@ def test_an_emptied_store_rebuilt_and_caught_up_equals_the_one_before(tmp_path: 
         s: before.resume(s).seen.keys() for s in topic.messages
     }
     require_states(rebuilt, events)
+
+
+class Meddling(Silent):
+    """A progress under which somebody publishes while states are loaded."""
+
+    def __init__(self, arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
+
+    @contextmanager
+    def task(self, name: str, total: int | None, unit: str) -> Iterator[Advance]:
+        if name == "load":
+            Published({"shop.events/0": 999}).write(self._arrivals)
+        yield lambda _done: None
+
+
+def test_a_lake_that_is_published_into_meanwhile_is_not_taken_for_loaded(tmp_path: Path) -> None:
+    archive(Topic(1).extend(shop(50)), tmp_path)
+    arrivals, store = Arrivals(str(tmp_path)), MemoryStore(SPECIFICATION)
+    publish(arrivals, tmp_path / "events")
+    with pytest.raises(InputError, match="was published meanwhile"):
+        materialize(
+            tmp_path / "events",
+            arrivals,
+            store,
+            horizon_seconds=3600,
+            memory_bytes=GIGABYTE,
+            progress=Meddling(arrivals),
+        )
+    with pytest.raises(StoreIncomplete):
+        store.check()
 
 
 def test_a_lake_without_arrivals_is_materialized_without_offsets(tmp_path: Path) -> None:
