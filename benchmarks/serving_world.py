@@ -24,7 +24,7 @@ from cartwise.wire import format_time
 from deploy.services.redis import Redis
 
 BOOSTING = Boosting(rounds=300)
-EVENTS, USERS, PRODUCTS, CARTS = 100_000, 5_000, 2_000, 500
+EVENTS, USERS, PRODUCTS, CARTS = 30_000, 5_000, 2_000, 500
 START, SECONDS = 1_767_225_600, 86_400
 _BATCH = 2000
 

@@ -89,7 +89,9 @@ def write_model(folder: Path, seed: int = 0, fingerprint: str = SPECIFICATION.fi
         bundle.CALIBRATION: bundle.as_json(calibrator.to_json()),
         bundle.SPEC: bundle.as_json(ModelSpec(names, fingerprint, 86_400, "user").to_json()),
         bundle.POLICY: bundle.as_json(policy.to_json()),
-        bundle.METRICS: bundle.as_json({"auc": 0.7}),
+        bundle.METRICS: bundle.as_json(
+            {"auc": 0.7, "data_version": "beef", "learned_until": "2026-01-01T00:00:00+00:00"}
+        ),
         bundle.CARD: b"# A model of noise\n",
     }
     bundle.write_bundle(folder, files)
