@@ -4,6 +4,7 @@
 beside it, at ``PEER_MLFLOW_URL``.
 """
 
+import json
 import os
 
 import httpx
@@ -13,6 +14,7 @@ from feast import FeatureStore
 
 from cartwise.features.catalogue import SPECIFICATION
 
+_JSON = {"Content-Type": "application/json"}
 _KEYS = ("user_id", "product_id", "category_id", "brand", "user_session")
 
 
@@ -29,9 +31,9 @@ def make() -> FastAPI:
         row = {name: cart[name] for name in _KEYS}
         features = await store.get_online_features_async(features=service, entity_rows=[row])
         frame = pd.DataFrame(features.to_dict()).reindex(columns=list(SPECIFICATION.vector))
-        values = frame.astype("float64").astype(object).where(frame.notna(), None)
-        body = {"dataframe_split": values.to_dict(orient="split")}
-        answer = await client.post("/invocations", json=body)
+        # MLflow reads NaN, and would make columns of None into objects that XGBoost refuses.
+        body = json.dumps({"dataframe_split": frame.astype("float64").to_dict(orient="split")})
+        answer = await client.post("/invocations", content=body, headers=_JSON)
         answer.raise_for_status()
         return answer.json()
 
