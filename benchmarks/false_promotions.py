@@ -26,6 +26,7 @@ from cartwise.model.gate import (
     check_slices,
     level_of_try,
 )
+from cartwise.promotion import GateSettings
 
 Array = NDArray[np.float64]
 
@@ -33,6 +34,7 @@ LIMITS = GateLimits()
 DRAWS = 300
 CARTS = 3000
 TRIES = 6
+TWINS = GateSettings.twins
 FEATURES = 12
 RECIPE = Boosting(learning_rate=0.1, depth=3, rounds=60, patience=0)
 
@@ -60,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     trained = [_retrained(random, seed) for seed in range(options.retrained)]
     _show("same recipe, other seed: is better", nominal, [one[0] for one in trained])
     _show("same recipe, other seed: whole gate", nominal, [one[1] for one in trained])
+    _show("  the same without twins", nominal, [one[2] for one in trained])
     spent = sum(level_of_try(LIMITS.level, number) for number in range(1, TRIES + 1))
     lucky = [_any_of_several(random) for _ in range(options.parts)]
     _show(f"any of {TRIES} equals on one test part", spent, [one[0] for one in lucky])
@@ -89,10 +92,11 @@ def _equal(random: np.random.Generator) -> tuple[bool, bool]:
     return _asked(test, _noisy(test, random), _noisy(test, random))
 
 
-def _asked(test: Test, champion: Array, challenger: Array) -> tuple[bool, bool]:
+def _asked(test: Test, champion: Array, challenger: Array, *twins: Array) -> tuple[bool, bool]:
     """Whether a challenger is called better, and whether the whole gate lets it pass."""
     slices = {f"band {band}": test.users % 3 == band for band in range(3)}
-    comparison = compare(Pair(test.users, test.bought, champion, challenger), slices, draws=DRAWS)
+    pair = Pair(test.users, test.bought, champion, challenger)
+    comparison = compare(pair, slices, twins, draws=DRAWS)
     better = check_better(comparison, 1, LIMITS)
     others = [
         check_ranking(comparison, LIMITS),
@@ -113,15 +117,22 @@ def _any_of_several(random: np.random.Generator) -> tuple[bool, bool]:
     return any(spent), any(one.log_loss.chance <= LIMITS.level for one in found)
 
 
-def _retrained(random: np.random.Generator, seed: int) -> tuple[bool, bool]:
-    """Two seeds of one recipe on the same training carts, and a test part of their own."""
+def _retrained(random: np.random.Generator, seed: int) -> tuple[bool, bool, bool]:
+    """Two seeds of one recipe on the same training carts, and a test part of their own.
+
+    Whether the second is called better, whether it passes, and whether it would be called better
+    if nobody asked what twins bring.
+    """
     weights = random.normal(size=FEATURES) * 0.4
     vectors = random.normal(size=(2 * CARTS, FEATURES)).astype(np.float32)
     test = _test_part(random, 2 * CARTS, vectors @ weights)
     train, later = slice(CARTS), slice(CARTS, None)
-    models = [_trained(vectors[train], test.bought[train], 2 * seed + one) for one in (0, 1)]
+    seeds = range((2 + TWINS) * seed, (2 + TWINS) * (seed + 1))
+    models = [_trained(vectors[train], test.bought[train], one) for one in seeds]
     tested = Test(test.users[later], test.bought[later], test.logit[later])
-    return _asked(tested, *(model(vectors[later]) for model in models))
+    champion, challenger, *twins = (model(vectors[later]) for model in models)
+    blind, _ = _asked(tested, champion, challenger)
+    return *_asked(tested, champion, challenger, *twins), blind
 
 
 def _trained(

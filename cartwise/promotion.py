@@ -7,7 +7,7 @@ write, which moves the alias.
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,7 @@ from cartwise.model.examples import TrainingSet
 from cartwise.model.gate import Decision, GateLimits
 from cartwise.model.gate_report import render_decision
 from cartwise.model.registry import REPLACED, Registry, Version
+from cartwise.model.training import TrainingSettings, train
 from cartwise.parity import check_live, check_replay
 from cartwise.progress import SILENT, Progress
 
@@ -46,9 +47,14 @@ _MOSTLY: Final = 0.5
 
 @dataclass(frozen=True)
 class GateSettings:
-    """What the gate asks, and how finely it measures."""
+    """What the gate asks, and how finely it measures.
+
+    ``twins`` are trained by the challenger's recipe with other seeds, to know how much better a
+    model is by the luck of its seed; with none, luck counts as merit.
+    """
 
     limits: GateLimits = field(default_factory=GateLimits)
+    twins: int = 5
     draws: int = 1000
     seed: int = 7
     memory_bytes: int = 3_000_000_000
@@ -99,10 +105,15 @@ def promote(
     if champion and champion.number == version.number:
         return Promotion(version, champion, None)
     registry.set_alias("challenger", version)
+    data = TrainingSet.open(evidence.training)
     with tempfile.TemporaryDirectory(prefix="cartwise-") as scratch:
         challenger = Bundle.load(registry.fetch(version, Path(scratch)))
         rival = Bundle.load(registry.fetch(champion, Path(scratch))) if champion else None
-    contest = _contest(challenger, rival, evidence, progress)
+        challenger.require_fingerprint(data.manifest.fingerprint)
+        score = _champion_score(rival, data, evidence.champion_scores)
+        twins = _twins(challenger, evidence.training, settings.twins, Path(scratch), progress)
+    after = max(known_until(bundle) for bundle in (challenger, rival) if bundle)
+    contest = hold_contest(data, challenger, score, after=after, progress=progress, twins=twins)
     tries = 1 + _earlier_tries(registry.versions(), version, contest)
     decision = decide(challenger, rival, contest, evidence, settings, tries, progress)
     _store(registry, version, champion, contest, decision, now)
@@ -111,13 +122,18 @@ def promote(
     return Promotion(version, champion, decision)
 
 
-def _contest(
-    challenger: Bundle, champion: Bundle | None, evidence: Evidence, progress: Progress
-) -> Contest:
-    data = TrainingSet.open(evidence.training)
-    after = max(known_until(bundle) for bundle in (challenger, champion) if bundle)
-    score = _champion_score(champion, data, evidence.champion_scores)
-    return hold_contest(data, challenger, score, after=after, progress=progress)
+def _twins(
+    challenger: Bundle, training: Path, count: int, scratch: Path, progress: Progress
+) -> list[Bundle]:
+    """The challenger's recipe with other seeds, on the training set at hand."""
+    recipe = TrainingSettings.of(challenger.parameters())
+    bundles = []
+    for number in range(1, count + 1):
+        seeding = replace(recipe.seeding, seed=recipe.seeding.seed + number)
+        out = scratch / f"twin-{number}"
+        train(training, out, replace(recipe, seeding=seeding), progress=progress)
+        bundles.append(Bundle.load(out))
+    return bundles
 
 
 def _champion_score(champion: Bundle | None, data: TrainingSet, scores: Path | None) -> Score:

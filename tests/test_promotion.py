@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and its libraries
 GOOD = TrainingSettings()
 POOR = TrainingSettings(few_carts=Boosting(learning_rate=0.1, depth=1, rounds=1))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-QUICKLY = GateSettings(draws=300)
+QUICKLY = GateSettings(draws=300, twins=3)
 
 
 @dataclass(frozen=True)

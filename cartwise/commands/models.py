@@ -101,6 +101,12 @@ def promote(
     age_days: Annotated[
         float, typer.Option(min=0.0, help="Oldest that the newest cart learned from may be.")
     ] = GateLimits.age_days,
+    twins: Annotated[
+        int,
+        typer.Option(
+            min=0, max=50, help="Trainings with other seeds, to know what luck brings; 0 for none."
+        ),
+    ] = GateSettings.twins,
     memory: Memory = 3.0,
     seed: Seed = 7,
     tracking_uri: TrackingUri = None,
@@ -115,7 +121,7 @@ def promote(
     registry, progress = Registry(Tracking(tracking_uri)), open_progress(quiet=quiet)
     challenger = _challenger(registry, model, version, training)
     limits = replace(GateLimits(), level=level, age_days=age_days)
-    settings = GateSettings(limits, seed=seed, memory_bytes=int(memory * GIGABYTE))
+    settings = GateSettings(limits, twins, seed=seed, memory_bytes=int(memory * GIGABYTE))
     evidence = Evidence(training, events, champion_scores)
     result = promote_version(
         challenger, evidence, registry, settings, now=datetime.now(UTC), progress=progress

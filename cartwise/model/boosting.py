@@ -1,6 +1,6 @@
 """Gradient boosting on a training set: XGBoost, streamed batch by batch, seeded."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
@@ -88,6 +88,10 @@ class _Batches(xgb.DataIter):  # type: ignore[misc]
         return frame if self._chosen is None else frame.filter(self._chosen[first : self._passed])
 
 
+Watch = Callable[[int, float], None]
+"""Called after every round with its number and the log loss on validation; may raise to stop."""
+
+
 class _Rounds(xgb.callback.TrainingCallback):  # type: ignore[misc]
     def __init__(self, advance: Callable[[int], None]) -> None:
         self._advance = advance
@@ -97,8 +101,25 @@ class _Rounds(xgb.callback.TrainingCallback):  # type: ignore[misc]
         return False
 
 
+class _Watched(xgb.callback.TrainingCallback):  # type: ignore[misc]
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def after_iteration(self, _model: object, epoch: int, evals_log: Mapping[str, Any]) -> bool:
+        self._watch(epoch, evals_log["validation"]["logloss"][-1])
+        return False
+
+
+def _unwatched(_round: int, _loss: float) -> None:
+    return None
+
+
 def boost_early_stopped(
-    data: TrainingSet, boosting: Boosting, seeding: Seeding, progress: Progress
+    data: TrainingSet,
+    boosting: Boosting,
+    seeding: Seeding,
+    progress: Progress,
+    watch: Watch = _unwatched,
 ) -> tuple[xgb.Booster, float]:
     """Boost on train until log loss on validation stops falling: the best trees and that loss."""
     threads = seeding.threads
@@ -113,7 +134,7 @@ def boost_early_stopped(
             train,
             boosting.rounds,
             evals=[(validation, "validation")],
-            callbacks=[stop, _Rounds(advance)],
+            callbacks=[stop, _Rounds(advance), _Watched(watch)],
             verbose_eval=False,
         )
     return booster[: booster.best_iteration + 1], float(booster.best_score)

@@ -3,8 +3,12 @@
 Users are drawn with replacement, each with all carts and both probabilities (a paired bootstrap):
 what both models find hard cancels out. Log loss is compared because it alone rewards a probability
 for being right; a difference below zero is for the better, and one of AUC above zero.
+
+Two seeds of one recipe differ for good, on however many carts: one of them is the better model by
+luck. *Twins*, the same recipe with other seeds, tell how much of a difference that explains.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -12,6 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t
 
 from cartwise.model.bootstrap import weighings
 from cartwise.model.measures import Ranking, log_losses
@@ -36,10 +41,11 @@ class Pair:
 
 @dataclass(frozen=True)
 class Difference:
-    """Challenger less champion, with the standard error of the paired bootstrap."""
+    """Challenger less champion, with its standard error and that error's degrees of freedom."""
 
     value: float
     error: float
+    freedom: float = math.inf
 
     @property
     def deviations(self) -> float:
@@ -54,7 +60,16 @@ class Difference:
     @property
     def chance(self) -> float:
         """How often a challenger that is no better would seem as good as this, or better."""
-        return NORMAL.cdf(self.deviations) if self.error > 0 else 1.0
+        return float(t.cdf(self.deviations, self.freedom)) if self.error > 0 else 1.0
+
+    def with_luck(self, luck: float, twins: int) -> "Difference":
+        """The same difference, less sure by the variance ``luck`` of either model's seed.
+
+        Degrees of freedom are those of Welch (1947) and Satterthwaite (1946).
+        """
+        variance = self.error**2 + 2.0 * luck
+        freedom = (twins - 1) * (variance / (2.0 * luck)) ** 2 if luck > 0 else math.inf
+        return Difference(self.value, math.sqrt(variance), freedom)
 
 
 @dataclass(frozen=True)
@@ -90,11 +105,18 @@ class Comparison:
 
 
 def compare(
-    pair: Pair, slices: Mapping[str, Mask], *, draws: int = 1000, seed: int = 7
+    pair: Pair,
+    slices: Mapping[str, Mask],
+    twins: Sequence[Array] = (),
+    *,
+    draws: int = 1000,
+    seed: int = 7,
 ) -> Comparison:
     """Compare both models overall and in each of ``slices``, masks of carts by name.
 
-    Many carts get fewer draws, but never fewer than 200.
+    ``twins`` are probabilities (carts,) by the challenger's recipe with other seeds, two or more;
+    without them, only the choice of test carts makes the difference uncertain. Many carts get fewer
+    draws, but never fewer than 200.
     """
     losses = [log_losses(score, pair.bought) for score in (pair.champion, pair.challenger)]
     masks = np.array([np.ones(len(pair.users), np.bool_), *slices.values()])
@@ -115,7 +137,7 @@ def compare(
     return Comparison(
         carts=len(pair.users),
         users=len(np.unique(pair.users)),
-        log_loss=found[0],
+        log_loss=found[0] if len(twins) < 2 else found[0].with_luck(_luck(pair, twins), len(twins)),
         auc=found[-1],
         slices=[
             SliceDifference(name, int(mask.sum()), float(losses[0][mask].mean()), difference)
@@ -123,6 +145,11 @@ def compare(
         ],
         critical=_critical(drawn[:, 1:-1] - value[1:-1], error[1:-1]) if slices else np.inf,
     )
+
+
+def _luck(pair: Pair, twins: Sequence[Array]) -> float:
+    """The variance of the log loss over seeds."""
+    return float(np.var([log_losses(twin, pair.bought).mean() for twin in twins], ddof=1))
 
 
 def _critical(deviation: Array, error: Array) -> float:

@@ -1,7 +1,7 @@
 """The test carts by challenger and champion, and what else the gate measures of a challenger."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -41,6 +41,8 @@ class Contest:
     carts: pl.DataFrame
     champion: Array
     vectors: NDArray[np.float32]
+    twins: Sequence[Array] = ()
+    """Probabilities (n,) by the challenger's recipe with other seeds."""
 
     @property
     def bought(self) -> Array:
@@ -64,7 +66,7 @@ class Contest:
             f"{dimension}: {name.split(': ', 1)[-1]}": among.to_numpy()
             for dimension, name, among in slice_masks(self.carts)
         }
-        return compare(pair, slices, draws=draws, seed=seed)
+        return compare(pair, slices, self.twins, draws=draws, seed=seed)
 
 
 def base_rate(data: TrainingSet) -> Score:
@@ -105,8 +107,9 @@ def hold_contest(
     *,
     after: datetime,
     progress: Progress,
+    twins: Sequence[Bundle] = (),
 ) -> Contest:
-    """Score the carts of the test part that come later than ``after`` by both.
+    """Score the carts of the test part that come later than ``after`` by both, and by ``twins``.
 
     Raises:
         FingerprintMismatch: the challenger was made with another specification.
@@ -114,6 +117,7 @@ def hold_contest(
     """
     challenger.require_fingerprint(data.manifest.fingerprint)
     frames, rivals, vectors = [], [], []
+    by_twin: list[list[Array]] = [[] for _ in twins]
     total = data.manifest.carts("test")
     step = -(-total // _MOST_VECTORS) or 1
     with progress.task("score by both models", total, "carts") as advance:
@@ -122,13 +126,20 @@ def hold_contest(
             frames.append(frame.with_columns(probability))
             rivals.append(champion(frame, matrix))
             vectors.append(matrix[::step])
+            for twin, scores in zip(twins, by_twin, strict=True):
+                scores.append(twin.score(matrix))
             advance(frame.height)
     if not sum(frame.height for frame in frames):
         raise NotEnoughData(
             f"the test part of '{data.path}' holds no cart after {after}, up to when a model knows "
             "the log: build the training set from a longer log"
         )
-    return Contest(pl.concat(frames), np.concatenate(rivals), np.concatenate(vectors))
+    return Contest(
+        pl.concat(frames),
+        np.concatenate(rivals),
+        np.concatenate(vectors),
+        [np.concatenate(scores) for scores in by_twin],
+    )
 
 
 def _later(

@@ -102,9 +102,9 @@ def check_better(comparison: Comparison, tries: int, limits: GateLimits) -> Chec
         found.chance,
         level,
         f"log loss {verdict} than the champion's: {found.value:+.5f} on {comparison.carts:,} carts "
-        f"of {comparison.users:,} users (standard error {found.error:.5f}); a challenger that is "
-        f"no better seems as good in {found.chance:.2%} of cases, and try {tries} on these carts "
-        f"allows {level:.2%}",
+        f"of {comparison.users:,} users (standard error {found.error:.5f}, the luck of seeds in "
+        f"it); a challenger that is no better seems as good in {found.chance:.2%} of cases, and "
+        f"try {tries} on these carts allows {level:.2%}",
     )
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import polars as pl
@@ -65,6 +65,23 @@ class TrainingSettings:
             for group in ("seeding", "boosting", "economics")
             for name, value in groups[group].items()
         }
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Self:
+        """The settings that :meth:`facts` told of; defaults where it was mute."""
+        return cls(
+            Seeding(**_group(facts, "seeding")),
+            Boosting(**_group(facts, "boosting")),
+            Boosting(**_group(facts, "boosting")),
+            Economics(**_group(facts, "economics")),
+        )
+
+
+def _group(facts: Mapping[str, Any], group: str) -> dict[str, Any]:
+    start = f"{group}."
+    return {
+        name.removeprefix(start): fact for name, fact in facts.items() if name.startswith(start)
+    }
 
 
 @dataclass(frozen=True)

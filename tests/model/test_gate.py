@@ -139,6 +139,17 @@ def test_all_tries_together_spend_the_level_and_no_more(level: float, tries: int
     assert level_of_try(level, 1) <= spent < level
 
 
+def test_what_another_seed_brings_too_is_not_called_better() -> None:
+    """Twins of the challenger that differ as much as it does from the champion explain it."""
+    shop = Shop(10)
+    champion, challenger = shop.model(0.55), shop.model(0.3)
+    pair = Pair(shop.users, shop.bought, champion, challenger)
+    alike = [challenger, shop.model(0.3), shop.model(0.31)]
+    unlike = [challenger, champion, shop.model(0.8)]
+    assert check_better(compare(pair, {}, alike, draws=300), 1, LIMITS).passed
+    assert not check_better(compare(pair, {}, unlike, draws=300), 1, LIMITS).passed
+
+
 def test_few_users_show_nothing_however_large_the_difference() -> None:
     shop = Shop(7, carts=300)
     comparison = shop.compare(shop.model(3.0), shop.model(0.0))
