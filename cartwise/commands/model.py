@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Group, RenderableType
 from rich.markup import escape
 
+from cartwise.disk import writable
 from cartwise.model.baselines import NAMES as BASELINES
-from cartwise.model.boosting import Seeding
+from cartwise.model.boosting import Boosting, Seeding
 from cartwise.model.evaluation import Evaluation, EvaluationSettings
 from cartwise.model.evaluation import evaluate as evaluate_model
+from cartwise.model.mlflow_store import Tracking
+from cartwise.model.parameters import Parameters, read_parameters
 from cartwise.model.policy import Economics
 from cartwise.model.summary import baseline_title, few_carts, with_interval
 from cartwise.model.training import TrainingResult, TrainingSettings
@@ -32,6 +36,8 @@ from cartwise.options import (
     Quiet,
     Seed,
     Threads,
+    Track,
+    TrackingUri,
     Training,
     Truth,
 )
@@ -51,15 +57,77 @@ def train(
     threads: Threads = 2,
     features: Features = "training",
     feature_repo: FeatureRepo = Path("feature_repo"),
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file with hyper-parameters (boosting) and what to search (tuning.space).",
+            show_default=False,
+        ),
+    ] = None,
+    tune: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Search hyper-parameters until N trials are done, earlier ones included.",
+        ),
+    ] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that take trials.")] = 1,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CARTWISE_POSTGRES_URL",
+            show_envvar=False,
+            help="Database of the search: CARTWISE_POSTGRES_URL, or ./mlruns/tuning.db.",
+            show_default=False,
+        ),
+    ] = None,
+    track: Track = True,
+    tracking_uri: TrackingUri = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train and calibrate a model; OUT becomes its bundle. The test part is not looked at."""
+    """Train and calibrate a model; OUT becomes its bundle. The test part is not looked at.
+
+    With --tune, hyper-parameters are searched first, on the train and validation parts. A search
+    that was cut off goes on where it was; --track makes it a run of MLflow, with a run per trial.
+    """
     settings = training_settings(seed, threads, margin, nudge_cost, bought_anyway)
+    parameters = read_parameters(params) if params else Parameters()
+    settings = replace(settings, boosting=parameters.boosting)
     progress = open_progress(quiet=quiet)
+    place = Tracking(tracking_uri)
     with _source(features, training, feature_repo, progress) as source:
+        if tune:
+            search = _Search(parameters, settings.seeding, tune, jobs, study)
+            found = _tuned(source, search, place if track else None, progress)
+            settings = replace(settings, boosting=found)
         result = train_model(source, out, settings, progress=progress)
     present(result.metrics, training_summary(result), as_json=as_json)
+
+
+class _Search(NamedTuple):
+    parameters: Parameters
+    seeding: Seeding
+    trials: int
+    jobs: int
+    study: str | None
+
+
+def _tuned(training: Path, asked: _Search, place: Tracking | None, progress: Progress) -> Boosting:
+    """The best hyper-parameters that a search finds."""
+    # Optuna takes a second to import, and only this needs it.
+    from cartwise.model.tuning import Search, sqlite_database, tune  # noqa: PLC0415
+
+    parameters, seeding, trials, jobs, study = asked
+    database = study or sqlite_database(Tracking().folder)
+    search = Search(parameters, seeding, trials, jobs, database)
+    found = tune(training, search, place, progress=progress)
+    progress.say(
+        f"best of {found.completed} trials, {found.pruned} cut off early: log loss "
+        f"{found.log_loss:.5f} on validation"
+    )
+    return found.boosting
 
 
 @contextmanager
@@ -82,6 +150,17 @@ def evaluate(
     training: Training,
     out: Out,
     truth: Truth = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the bundle with its figures; without it, MODEL gets them.",
+            show_default=False,
+        ),
+    ] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(help="Folder for plots (SVG) and curves (CSV).", show_default=False),
+    ] = None,
     seed: Seed = 7,
     threads: Threads = 2,
     as_json: Json = False,
@@ -90,8 +169,21 @@ def evaluate(
     """Measure a bundle on the test part: OUT gets metrics.json and report.html."""
     settings = evaluation_settings(seed, threads)
     progress = open_progress(quiet=quiet)
-    evaluation = evaluate_model(model, training, out, settings, truth=truth, progress=progress)
+    evaluation = evaluate_model(
+        model, training, out, settings, truth=truth, renewed=bundle, progress=progress
+    )
+    if plots:
+        _write_plots(evaluation, plots)
     present(evaluation.metrics, evaluation_summary(evaluation), as_json=as_json)
+
+
+def _write_plots(evaluation: Evaluation, folder: Path) -> None:
+    with writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, svg in evaluation.plots.items():
+            (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+        for name, curve in evaluation.curves.items():
+            curve.write_csv(folder / f"{name}.csv")
 
 
 def score(

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import polars as pl
+
 from cartwise.errors import InputError
 from cartwise.folders import replaced_file
 from cartwise.model import bundle as layout
@@ -16,7 +19,7 @@ from cartwise.model.bundle import Bundle, as_json, write_bundle
 from cartwise.model.card import model_card
 from cartwise.model.examples import Manifest, TrainingSet
 from cartwise.model.explanation import explain
-from cartwise.model.findings import Finesse, measure
+from cartwise.model.findings import Findings, Finesse, measure
 from cartwise.model.report.drawing import standalone
 from cartwise.model.report.page import render_report
 from cartwise.model.report.plots import Evidence, draw_plots
@@ -25,6 +28,7 @@ from cartwise.model.slices import Slice
 from cartwise.progress import SILENT, Progress
 
 REPORT: Final = "report.html"
+_POINTS: Final = 101
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,14 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What evaluation found; ``plots`` are self-contained SVG documents by name."""
+    """What evaluation found; ``plots`` are self-contained SVG documents by name, and ``curves``
+    the points of two of them, to be drawn beside those of another model."""
 
     metrics: Mapping[str, Any]
     slices: Sequence[Slice]
     report: Path
     plots: Mapping[str, str]
+    curves: Mapping[str, pl.DataFrame]
 
 
 def evaluate(
@@ -55,12 +61,14 @@ def evaluate(
     settings: EvaluationSettings | None = None,
     *,
     truth: Path | None = None,
+    renewed: Path | None = None,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Measure a bundle on the test part; write ``metrics.json`` and ``report.html`` into ``out``.
 
     The bundle's own ``metrics.json`` and model card are replaced by the fuller ones, with new
-    checksums, in one step. ``truth`` is a Parquet file with ``user_session``, ``product_id`` and
+    checksums, in one step; with ``renewed`` it stays as it is, and that folder becomes the fuller
+    one. ``truth`` is a Parquet file with ``user_session``, ``product_id`` and
     ``purchase_probability``, as the simulator writes it.
 
     Raises BundleError, InputError, OutputError, FingerprintMismatch, and NotEnoughData where the
@@ -75,9 +83,27 @@ def evaluate(
     plots = draw_plots(evidence)
     _write(out / layout.METRICS, as_json(evidence.metrics))
     _write(out / REPORT, render_report(evidence, plots).encode())
-    _renew(model, bundle, data.manifest, evidence.metrics)
+    _renew(renewed or model, bundle, data.manifest, evidence.metrics)
     documents = {name: standalone(svg) for name, svg in plots.items()}
-    return Evaluation(evidence.metrics, evidence.findings.slices, out / REPORT, documents)
+    return Evaluation(
+        evidence.metrics,
+        evidence.findings.slices,
+        out / REPORT,
+        documents,
+        _curves(evidence.findings),
+    )
+
+
+def _curves(findings: Findings) -> dict[str, pl.DataFrame]:
+    gains, reliability = findings.gains["model"], findings.reliability
+    shares = np.linspace(0.0, 1.0, _POINTS)
+    bought = [gains.capture(float(share)) for share in shares]
+    return {
+        "gain": pl.DataFrame({"carts": shares, "bought": bought}),
+        "reliability": pl.DataFrame(
+            {"predicted": reliability.predicted, "observed": reliability.observed.value}
+        ),
+    }
 
 
 def _require_honest(bundle: Bundle, manifest: Manifest) -> None:

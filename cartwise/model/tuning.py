@@ -251,9 +251,10 @@ def _tracked(
 
 
 def _log_trials(mlflow: Any, trials: list[FrozenTrial]) -> None:
+    experiment = mlflow.active_run().info.experiment_id
     for trial in trials:
-        tags = {"state": trial.state.name.lower()}
-        with mlflow.start_run(nested=True, run_name=f"trial {trial.number}", tags=tags):
+        name, tags = f"trial {trial.number}", {"state": trial.state.name.lower()}
+        with mlflow.start_run(experiment_id=experiment, nested=True, run_name=name, tags=tags):
             mlflow.log_params({f"boosting.{name}": value for name, value in trial.params.items()})
             _log_losses(mlflow, trial.intermediate_values)
             if trial.state == TrialState.COMPLETE and trial.value is not None:

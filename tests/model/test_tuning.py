@@ -1,0 +1,119 @@
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cartwise.errors import InputError, NotEnoughData
+from cartwise.model.boosting import Boosting, Seeding
+from cartwise.model.mlflow_store import EXPERIMENT, Tracking
+from cartwise.model.parameters import SPACE, Parameters, Range, read_parameters
+from cartwise.model.tuning import Search, sqlite_database, tune
+from tests.model.worlds import World, write_world
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow, Optuna and their libraries
+
+START = Boosting(learning_rate=0.3, depth=2, rounds=30, patience=5)
+FEW = Parameters(START, {"depth": Range(1, 3), "learning_rate": Range(0.05, 0.6, log=True)})
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return write_world(tmp_path_factory.mktemp("tuning"), carts=1500)
+
+
+def search(folder: Path, trials: int, jobs: int = 1) -> Search:
+    return Search(FEW, Seeding(threads=1), trials, jobs, sqlite_database(folder))
+
+
+def test_a_search_is_no_worse_than_its_start_and_stays_in_its_space(
+    world: World, tmp_path: Path
+) -> None:
+    alone = tune(world.training, search(tmp_path / "one", 1))
+    assert (alone.boosting, alone.completed) == (START, 1)
+    found = tune(world.training, search(tmp_path / "more", 8))
+    assert found.log_loss <= alone.log_loss
+    assert found.completed + found.pruned == 8
+    assert 1 <= found.boosting.depth <= 3
+    assert 0.05 <= found.boosting.learning_rate <= 0.6
+    assert replace(found.boosting, depth=2, learning_rate=0.3) == START
+
+
+def test_a_search_goes_on_where_it_was_cut_off(world: World, tmp_path: Path) -> None:
+    first = tune(world.training, search(tmp_path, 3))
+    assert first.completed + first.pruned == 3
+    assert tune(world.training, search(tmp_path, 3)) == first
+    more = tune(world.training, search(tmp_path, 5))
+    assert more.completed + more.pruned == 5
+    assert more.log_loss <= first.log_loss
+
+
+def test_another_training_set_is_another_search(world: World, tmp_path: Path) -> None:
+    tune(world.training, search(tmp_path / "db", 2))
+    other = write_world(tmp_path / "other", carts=1500, seed=2).training
+    assert tune(other, search(tmp_path / "db", 1)).completed == 1
+
+
+def test_processes_share_a_search(world: World, tmp_path: Path) -> None:
+    found = tune(world.training, search(tmp_path, 6, jobs=2))
+    assert found.completed + found.pruned >= 6
+
+
+def test_every_trial_is_a_run_nested_in_that_of_the_search(world: World, tmp_path: Path) -> None:
+    from mlflow import MlflowClient  # noqa: PLC0415 - slow to import
+
+    place = Tracking(folder=tmp_path / "mlruns")
+    found = tune(world.training, search(tmp_path, 3), place)
+    client = MlflowClient(place.address)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    runs = client.search_runs([experiment.experiment_id])
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(parents) == 1
+    assert parents[0].data.metrics["validation_log_loss"] == found.log_loss
+    trials = [run for run in runs if run not in parents]
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {parents[0].info.run_id}
+    assert sorted(run.info.run_name for run in trials) == ["trial 0", "trial 1", "trial 2"]
+    assert all("boosting.depth" in run.data.params for run in trials)
+
+
+def test_a_small_training_set_cannot_be_tuned(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=90, small=True).training
+    with pytest.raises(NotEnoughData, match="no validation part"):
+        tune(training, search(tmp_path, 1))
+
+
+def test_parameters_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(
+        "boosting: {depth: 5}\nfeatures: {horizon: 24h}\n"
+        "tuning: {space: {l2: {low: 1, high: 9, log: true}}}\n"
+    )
+    read = read_parameters(file)
+    assert read.boosting == Boosting(depth=5)
+    assert read.space == {"l2": Range(1.0, 9.0, log=True)}
+    file.write_text("")
+    assert read_parameters(file) == Parameters(Boosting(), SPACE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "boosting: {deepness: 5}",
+        "tuning: {space: {deepness: {low: 1, high: 2}}}",
+        "tuning: {space: {depth: {low: 3, high: 2}}}",
+        "tuning: {space: {depth: 3}}",
+        "boosting: {depth: many}",
+        "boosting: [",
+    ],
+)
+def test_what_is_wrong_in_the_file_is_said(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=r"params\.yaml"):
+        read_parameters(file)
+
+
+def test_training_does_not_wait_for_optuna() -> None:
+    loaded = "import sys, cartwise.commands.model; sys.exit('optuna' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0

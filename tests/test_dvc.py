@@ -1,0 +1,116 @@
+"""The pipeline of dvc.yaml, run by DVC itself in a repository of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cartwise.data.simulate import simulate
+from cartwise.model.bundle import Bundle
+
+ROOT = Path(__file__).parents[1]
+DAYS = 15
+SESSIONS = 24_000
+
+
+class Repository:
+    """A git and DVC repository with this project's pipeline, and a remote beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "shop"
+        self.folder.mkdir()
+        for name in ("dvc.yaml", "params.yaml"):
+            shutil.copy(ROOT / name, self.folder / name)
+        shutil.copytree(ROOT / ".dvc", self.folder / ".dvc", ignore=lambda *_: {"tmp", "cache"})
+        self("git", "init", "-q")
+        self("git", "config", "user.email", "test@example.com")
+        self("git", "config", "user.name", "Test")
+        self("dvc", "remote", "add", "-d", "store", str(folder / "remote"))
+
+    def __call__(self, program: str, *arguments: str) -> str:
+        """Run git or DVC here, with this Python's commands on the path."""
+        here = Path(sys.executable).parent
+        told = subprocess.run(
+            [here / program if program == "dvc" else program, *arguments],
+            cwd=self.folder,
+            env={
+                **{k: v for k, v in os.environ.items() if not k.startswith("CARTWISE_")},
+                "PATH": f"{here}:{os.environ['PATH']}",
+                "DVC_NO_ANALYTICS": "1",
+                "CARTWISE_QUIET": "1",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert told.returncode == 0, f"{program} {arguments}: {told.stdout}{told.stderr}"
+        return told.stdout
+
+    def commit(self) -> None:
+        self("git", "add", "-A")
+        self("git", "commit", "-q", "-m", "state")
+
+    def digests(self) -> dict[str, str]:
+        lock = yaml.safe_load((self.folder / "dvc.lock").read_text())
+        outputs = [output for stage in lock["stages"].values() for output in stage["outs"]]
+        return {output["path"]: output["md5"] for output in outputs}
+
+
+def test_a_pipeline_is_repeated_shared_and_extended_by_a_day(tmp_path: Path) -> None:
+    simulate(tmp_path / "raw", sessions=SESSIONS, days=DAYS, seed=3)
+    days = sorted((tmp_path / "raw").glob("*.csv"))
+    repository = Repository(tmp_path)
+    month = repository.folder / "data" / "raw" / "2019-11"
+    month.mkdir(parents=True)
+    for day in days[:-1]:
+        shutil.copy(day, month)
+    repository("dvc", "add", "-q", "data/raw/2019-11")
+    repository("dvc", "repro", "-q")
+    repository.commit()
+    first = repository.digests()
+    assert Bundle.load(repository.folder / "data/model").metrics["auc"] is not None
+
+    # Twice the same state, twice the same bytes; and nothing is done without need.
+    repository("dvc", "repro", "-q", "-f", "-s", "train", "evaluate")
+    assert repository.digests() == first
+    assert "up to date" in repository("dvc", "repro")
+
+    # Elsewhere, everything comes from the remote.
+    repository("dvc", "push", "-q")
+    for gone in ("data/events", "data/training", "data/trained", "data/model", ".dvc/cache"):
+        shutil.rmtree(repository.folder / gone)
+    repository("dvc", "pull", "-q")
+    assert "up to date" in repository("dvc", "repro")
+
+    # A new day: old days of the training set are those of before.
+    training = repository.folder / "data/training"
+    before = {path.name: path.read_bytes() for path in training.glob("train/*.parquet")}
+    shutil.copy(days[-1], month)
+    repository("dvc", "add", "-q", "data/raw/2019-11")
+    repository("dvc", "repro", "-q")
+    after = {path.name: path.read_bytes() for path in training.glob("train/*.parquet")}
+    shared = [name for name in before if name in after]
+    assert sum(before[name] == after[name] for name in shared) >= len(shared) - 1
+    assert repository.digests()["data/model"] != first["data/model"]
+
+    changed = json.loads(repository("dvc", "metrics", "diff", "--json"))
+    assert "auc" in changed["evaluation/metrics.json"]
+    assert "gain" in repository("dvc", "plots", "show", "--json")
+
+
+@pytest.mark.parametrize("name", ["features", "train", "evaluate"])
+def test_the_parameters_of_the_file_are_the_commands_defaults(name: str) -> None:
+    """Who runs the pipeline and who types the commands gets the same model."""
+    from typer.main import get_command  # noqa: PLC0415
+
+    from cartwise.cli import build_app  # noqa: PLC0415
+
+    given = yaml.safe_load((ROOT / "params.yaml").read_text())[name]
+    command = vars(get_command(build_app({name})))["commands"][name]
+    defaults = {parameter.name: parameter.default for parameter in command.params}
+    assert given == {key: defaults[key] for key in given}
