@@ -12,6 +12,7 @@ import yaml
 
 from cartwise.data.simulate import simulate
 from cartwise.model.bundle import Bundle
+from cartwise.model.parameters import Parameters, read_parameters
 
 ROOT = Path(__file__).parents[1]
 DAYS = 15
@@ -114,3 +115,7 @@ def test_the_parameters_of_the_file_are_the_commands_defaults(name: str) -> None
     command = vars(get_command(build_app({name})))["commands"][name]
     defaults = {parameter.name: parameter.default for parameter in command.params}
     assert given == {key: defaults[key] for key in given}
+
+
+def test_the_hyper_parameters_of_the_file_are_the_defaults() -> None:
+    assert read_parameters(ROOT / "params.yaml") == Parameters()

@@ -95,17 +95,16 @@ def failed(result: Promotion) -> set[str]:
 def test_a_better_challenger_becomes_champion_and_a_roll_back_undoes_it(
     registry: Registry, shop: Shop, hold: Callable[..., Promotion]
 ) -> None:
-    first = hold(shop.poor)
-    assert first.promoted, first.decision
-    second = hold(shop.good)
-    assert second.promoted, second.decision
-    assert second.before
-    assert second.before.number == first.version.number
-    champion = registry.current("champion")
-    assert champion
-    assert champion.number == second.version.number
+    poor = registry.register(shop.poor)
+    registry.set_alias("champion", poor)
+    result = hold(shop.good)
+    assert result.promoted, result.decision
+    assert result.before
+    assert result.before.number == poor.number
+    champion = registry.find("champion")
+    assert champion.number == result.version.number
     assert champion.tags["gate"] == "passed"
-    assert rollback(registry)[0].number == first.version.number
+    assert rollback(registry)[0].number == poor.number
     assert hold(shop.poor).decision is None
 
 
