@@ -75,7 +75,7 @@ def run_summary(run: Run) -> RenderableType:
     """All that a run found, on one screen."""
     where = [("report", run.evaluation.report.resolve().as_uri()), ("model", str(run.out / MODEL))]
     if run.tracked:
-        where.append(("experiments", f"mlflow ui --backend-store-uri {run.tracked.tracking_uri}"))
+        where.append(("experiments", _experiments(run.tracked.tracking_uri)))
     addresses = "\n".join(f"{name}: {value}" for name, value in where)
     return Group(
         ingest_summary(run.ingest, None),
@@ -84,3 +84,8 @@ def run_summary(run: Run) -> RenderableType:
         # An address must stay in one piece, however narrow the terminal is.
         Text(addresses, no_wrap=True, overflow="ignore"),
     )
+
+
+def _experiments(uri: str) -> str:
+    """Where to look at runs: a server's own page, or the command that shows a database."""
+    return uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {uri}"
