@@ -2,11 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -16,11 +19,13 @@ from cartwise.data.training_set import build
 from cartwise.errors import FingerprintMismatch, RegistryError
 from cartwise.model.boosting import Boosting, Seeding
 from cartwise.model.bundle import SPEC, Bundle, write_bundle
+from cartwise.model.contest import Contest
+from cartwise.model.gate import Decision
 from cartwise.model.mlflow_store import Tracking
 from cartwise.model.registry import Registry, rollback
 from cartwise.model.training import TrainingSettings, train
 from cartwise.progress import SILENT
-from cartwise.promotion import Evidence, GateSettings, Promotion, promote
+from cartwise.promotion import Evidence, GateSettings, Promotion, _crown, _store, promote
 from cartwise.scoring import score
 from tests.commands import Commands
 
@@ -171,6 +176,44 @@ def test_a_champion_that_changes_meanwhile_is_not_overwritten(
     with pytest.raises(RegistryError, match="run it again"):
         promote(good, shop.evidence, registry, QUICKLY, now=NOW, progress=Meddling())
     assert registry.find("champion").number == poor.number
+
+
+class MortalRegistry(Registry):
+    """A registry whose server dies before a request: at the first one after ``life`` of them."""
+
+    life = 0
+
+    @contextmanager
+    def _client(self) -> Iterator[Any]:
+        if self.life == 0:
+            raise RegistryError("the server is gone")
+        self.life -= 1
+        with super()._client() as client:
+            yield client
+
+
+def test_wherever_the_registry_dies_nothing_is_half_promoted_and_again_is_enough(
+    registry: Registry, shop: Shop
+) -> None:
+    old, new = registry.find("2"), registry.find("1")
+    registry.set_alias("champion", old)
+    times = pl.Series("cart_time", [NOW, NOW])
+    contest = Contest(times.to_frame(), np.zeros(2), np.zeros((2, 1), np.float32))
+    mortal, life = MortalRegistry(registry.place), 0
+    while registry.find("champion").number == old.number:
+        mortal.life = life
+        try:
+            again = mortal.register(shop.good)
+            mortal.set_alias("challenger", again)
+            _store(mortal, again, old, contest, Decision([]), NOW)
+            _crown(mortal, again, old)
+        except RegistryError:
+            assert registry.find("champion").number == old.number
+        life += 1
+    assert life > 6
+    champion = registry.find("champion")
+    assert (champion.number, champion.tags["gate"]) == (new.number, "passed")
+    assert rollback(registry)[0].number == old.number
 
 
 def level(told: str) -> float:
