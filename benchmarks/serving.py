@@ -30,7 +30,7 @@ from benchmarks import machine
 from benchmarks.serving_world import carts, redis_with_states, write_load, write_models
 
 CONNECTIONS = 16
-PAUSING_CONNECTIONS = 128
+MOST_PAUSING_CONNECTIONS = 128
 SERVER_CORE, OTHER_CORE = 0, 1
 BIN = Path(sys.executable).parent
 REPOSITORY = Path(__file__).parents[1] / "feature_repo"
@@ -93,7 +93,7 @@ def _measured(
 
 def _ask(folder: Path, address: str, seconds: float, per_second: float = 0) -> Facts:
     """Let wrk ask; at ``per_second`` if that is given, as fast as it goes otherwise."""
-    connections = PAUSING_CONNECTIONS if per_second else CONNECTIONS
+    connections = _pausing(per_second) if per_second else CONNECTIONS
     pause_ms = 1000 * connections / per_second if per_second else 0
     script = write_load(folder / "load.lua", pause_ms)
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--timeout", "30", "-s", script]
@@ -101,6 +101,11 @@ def _ask(folder: Path, address: str, seconds: float, per_second: float = 0) -> F
         [*map(str, command), f"{address}/v1/score"], capture_output=True, text=True, check=True
     ).stdout
     return dict(json.loads(re.findall(r"^JSON (.*)$", told, re.MULTILINE)[0]))
+
+
+def _pausing(per_second: float) -> int:
+    """Connections that pause for an eighth of a second or more between two requests."""
+    return max(2, min(MOST_PAUSING_CONNECTIONS, round(per_second / 8)))
 
 
 def _soak(folder: Path, variables: Mapping[str, str], minutes: float) -> list[Facts]:
