@@ -249,5 +249,8 @@ def _facts(
         "threshold": policy.threshold,
         "reference_price": policy.reference_price,
         "beats_every_baseline": bool(estimates["auc"].low > highest),
+        "leads_every_baseline": all(
+            estimate.low > 0 for name, estimate in estimates.items() if name.startswith("lead_over")
+        ),
         **known,
     }

@@ -84,12 +84,10 @@ def _rivals(metrics: Mapping[str, Any]) -> str:
         return ""
     best = max(ranked, key=ranked.__getitem__)
     rival = f"{baseline_title(best)} (AUC {with_interval(metrics, f'baseline_{best}_auc')})"
+    lead = f"which it leads by {with_interval(metrics, f'lead_over_{best}')} on the same carts"
     if metrics["beats_every_baseline"]:
-        return (
-            f"Its interval lies above that of every baseline; the closest is {rival}, which it "
-            f"leads by {with_interval(metrics, f'lead_over_{best}')} on the same carts."
-        )
-    return f"It is not clearly better than every baseline: its interval overlaps that of {rival}."
+        return f"Its interval lies above that of every baseline; the closest is {rival}, {lead}."
+    return f"Its interval is not above every baseline's: it overlaps that of {rival}, {lead}."
 
 
 def _ceiling(metrics: Mapping[str, Any]) -> str:

@@ -145,6 +145,12 @@ def test_a_lead_on_the_same_carts_is_surer_than_two_intervals_apart(outcome: Out
     assert width < metrics["auc_high"] - metrics["auc_low"]
 
 
+def test_leading_every_baseline_means_that_no_interval_of_a_lead_holds_0(outcome: Outcome) -> None:
+    metrics = outcome.evaluation.metrics
+    lowest = min(metrics[f"lead_over_{name}_low"] for name in NAMES)
+    assert metrics["leads_every_baseline"] == (lowest > 0)
+
+
 def test_beating_every_baseline_means_that_no_interval_overlaps(outcome: Outcome) -> None:
     metrics = outcome.evaluation.metrics
     highest = max(metrics[f"baseline_{name}_auc_high"] for name in NAMES)
