@@ -7,6 +7,7 @@ import gradio as gr
 
 from cartwise.errors import ApiError
 from cartwise.page.client import Client, Facts
+from cartwise.page.curve import value_curve
 from cartwise.page.markup import error, figures, note, table
 
 _MEASURES: Final = {
@@ -88,18 +89,24 @@ def what_if(client: Client, margin: float, cost: float, anyway: float) -> str:
         found = client.what_if({name: float(value) for name, value in economics.items()})
     except ApiError as problem:
         return error(problem)
-    return figures(
-        [
-            ("carts of late", f"{found['carts']:,}"),
-            ("worth a nudge", f"{found['nudged']:,}"),
-            ("earned by nudging those", f"{found['expected_value']:,.2f}"),
-            ("earned by nudging all", f"{found['expected_value_all']:,.2f}"),
-            (
-                f"threshold at a price of {found['reference_price']:,.0f}",
-                f"{found['threshold']:.1%}",
-            ),
-        ]
-    )
+    threshold = f"threshold at a price of {found['reference_price']:,.0f}"
+    known = [("carts of late", f"{found['carts']:,}"), (threshold, f"{found['threshold']:.1%}")]
+    earnings = found["earnings"]
+    return figures([*known, *_earned(earnings)]) + _curve(earnings) if earnings else figures(known)
+
+
+def _earned(earnings: Facts) -> list[tuple[str, str]]:
+    return [
+        ("worth a nudge", f"{earnings['best_share']:.1%}"),
+        ("bought, of those", f"{earnings['bought_share']:.1%}"),
+        ("earned per 1,000 carts by nudging those", f"{earnings['best_value']:,.2f}"),
+        ("earned per 1,000 by nudging all", f"{earnings['everyone_value']:,.2f}"),
+    ]
+
+
+def _curve(earnings: Facts) -> str:
+    names = ("shares", "value", "best_share", "best_value")
+    return value_curve(*(earnings[name] for name in names))
 
 
 def report_frame(client: Client) -> str:

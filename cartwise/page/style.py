@@ -32,9 +32,10 @@ CSS: Final = """
 .cw-table .cw-prose { white-space: normal; overflow-wrap: anywhere; }
 .cw-table th { color: var(--cw-quiet); font-weight: 600; }
 .cw-bar { display: inline-block; height: .6rem; border-radius: .3rem; background: var(--cw-for); }
-.cw-waterfall { width: 100%; height: auto; }
-.cw-waterfall text { fill: var(--body-text-color); font: 14px system-ui, sans-serif; }
-.cw-waterfall .cw-axis { stroke: var(--border-color-primary); }
+.cw-waterfall, .cw-curve { width: 100%; height: auto; }
+.cw-waterfall text, .cw-curve text { fill: var(--body-text-color);
+  font: 14px system-ui, sans-serif; }
+.cw-waterfall .cw-axis, .cw-curve .cw-axis { stroke: var(--border-color-primary); }
 .cw-report { width: 100%; height: 75vh; border: 1px solid var(--border-color-primary); }
 @media (max-width: 640px) {
   .tab-container button { padding: 0 .45rem !important; font-size: .85rem !important; }

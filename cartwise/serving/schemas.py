@@ -227,15 +227,28 @@ class Economics(BaseModel):
     bought_anyway_share: float = Field(0.8, ge=0, lt=1, strict=True, allow_inf_nan=False)
 
 
+class Earnings(BaseModel):
+    """What nudging is expected to earn; values are money per 1,000 carts."""
+
+    shares: list[Probability] = Field(
+        description="Of the carts that are nudged, those with the highest expected value first."
+    )
+    value: list[float] = Field(description="At each of the shares.")
+    best_share: Probability = Field(description="Of the carts whose nudge pays.")
+    best_value: float = Field(description="Of nudging just these.")
+    everyone_value: float = Field(description="Of nudging every cart.")
+    bought_share: Probability = Field(
+        description="Of the carts whose nudge pays, those that are expected to be bought."
+    )
+
+
 class WhatIf(BaseModel):
     """What nudging would earn over the carts that this process scored of late."""
 
     carts: int
-    nudged: int
-    expected_value: float = Field(description="Of nudging where it pays, over all carts together.")
-    expected_value_all: float = Field(description="Of nudging every cart.")
     threshold: Probability = Field(description="At the reference price of the model's policy.")
     reference_price: float
+    earnings: Earnings | None = Field(description="`null` before the first cart.")
 
 
 class State(BaseModel):

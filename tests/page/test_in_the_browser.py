@@ -1,6 +1,7 @@
 """The page as people meet it: with a mouse, with a keyboard, on a laptop and on a phone."""
 
 import csv as csv_files
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,6 +113,7 @@ def test_the_model_tab_tells_and_plays_with_the_policy(page: Page) -> None:
     expect(page.locator("#versions")).to_contain_text("champion", timeout=15_000)
     earned = page.locator("#what-if")
     expect(earned).to_contain_text("threshold", timeout=15_000)
+    expect(earned.get_by_role("img")).to_have_accessible_name(re.compile("at the best share of"))
     before = earned.inner_text()
     page.get_by_label("number input for Cost of a nudge").fill("0")
     page.keyboard.press("Enter")

@@ -10,6 +10,7 @@ from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.live import LiveEvent
 from cartwise.features.live_batch import LiveBatch
 from cartwise.model.bundle import Bundle
+from cartwise.model.policy import Economics, what_if
 from tests.serving.worlds import CART_TIME, World, cart_event, cart_json, history, make_world
 
 
@@ -172,11 +173,21 @@ def test_other_economics_are_tried_on_the_carts_of_late(world: World, client: Te
     probabilities = [scored.probability for _, scored in world.service.recent]
     economics = {"margin_share": 0.5, "nudge_cost": 2.0, "bought_anyway_share": 0.0}
     shown = client.post("/v1/policy/what-if", json=economics, headers=world.headers()).json()
-    values = [p * 0.5 * price - 2.0 for p, price in zip(probabilities, (2000, 20), strict=True)]
+    asked = what_if(np.array(probabilities), np.array([2000.0, 20.0]), Economics(**economics))
     assert shown["carts"] == 2
-    assert shown["expected_value"] == pytest.approx(sum(v for v in values if v > 0))
-    assert shown["expected_value_all"] == pytest.approx(sum(values))
     assert shown["threshold"] == pytest.approx(2.0 / 12.5)
+    assert shown["earnings"].items() <= asked.to_json().items()
+    values = [p * 0.5 * price - 2.0 for p, price in zip(probabilities, (2000, 20), strict=True)]
+    assert shown["earnings"]["best_value"] == pytest.approx(500 * sum(v for v in values if v > 0))
+    assert shown["earnings"]["everyone_value"] == pytest.approx(500 * sum(values))
+
+
+def test_before_the_first_cart_nothing_is_said_of_earnings(
+    world: World, client: TestClient
+) -> None:
+    shown = client.post("/v1/policy/what-if", json={}, headers=world.headers()).json()
+    assert (shown["carts"], shown["earnings"]) == (0, None)
+    assert 0.0 < shown["threshold"] <= 1.0
 
 
 def test_reasons_and_what_is_left_add_up_to_the_log_odds(world: World, client: TestClient) -> None:

@@ -1,9 +1,11 @@
 """The models that serve, and what their policy would earn."""
 
 import asyncio
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 
+import numpy as np
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
@@ -11,7 +13,8 @@ from cartwise.model import policy
 from cartwise.model.bundle import CARD
 from cartwise.serving.models import Model
 from cartwise.serving.problems import Refusal
-from cartwise.serving.schemas import Change, Economics, ModelFacts, Models, WhatIf
+from cartwise.serving.schemas import Change, Earnings, Economics, ModelFacts, Models, WhatIf
+from cartwise.serving.scorer import Scored
 from cartwise.serving.service import Service
 
 
@@ -89,13 +92,16 @@ def _facts(model: Model) -> ModelFacts:
 
 def _what_if(service: Service, economics: policy.Economics) -> WhatIf:
     carts = [scored for _, scored in list(service.recent)]
-    values = [economics.value_of(scored.probability, scored.event.price) for scored in carts]
     reference = service.pair().champion.bundle.policy.reference_price
     return WhatIf(
         carts=len(carts),
-        nudged=sum(value > 0 for value in values),
-        expected_value=sum(value for value in values if value > 0),
-        expected_value_all=sum(values),
         threshold=economics.threshold(reference),
         reference_price=reference,
+        earnings=_earnings(carts, economics) if carts else None,
     )
+
+
+def _earnings(carts: Sequence[Scored], economics: policy.Economics) -> Earnings:
+    probability = np.array([scored.probability for scored in carts])
+    price = np.array([scored.event.price for scored in carts])
+    return Earnings(**policy.what_if(probability, price, economics).to_json())
