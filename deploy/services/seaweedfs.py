@@ -43,6 +43,9 @@ class SeaweedFS(Server):
             # A bucket takes up to seven volumes, which grow as they are filled.
             "volume.max": 700,
             "master.volumeSizeLimitMB": 1024,
+            # A master that is alone need not wait for others to speak up: 20 s after each crash.
+            "master.electionTimeout": "1s",
+            "master.heartbeatInterval": "100ms",
             "volume.preStopSeconds": 0,
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
