@@ -19,6 +19,8 @@ from cartwise.data.training_set import build
 from cartwise.errors import CartwiseError
 
 FIGURES = ("ingest", "features", "inference")
+WHEN_ASKED_FOR = ("feast-history",)
+"""Figures with peers that take minutes to get ready."""
 WARM_UP_EVENTS = 20_000
 
 
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000, help="about so many events")
-    parser.add_argument("--figures", nargs="+", choices=FIGURES, default=FIGURES)
+    parser.add_argument("--figures", nargs="+", choices=FIGURES + WHEN_ASKED_FOR, default=FIGURES)
     parser.add_argument("--only", nargs="+", metavar="PEER", help="peers to take part, by name")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--scratch", type=Path, help="folder for temporary files")
@@ -73,6 +75,14 @@ def _outcomes(scratch: Path, options: argparse.Namespace, console: Console) -> I
         rows = inference.write_model(scratch / "training", scratch / "model")
         model = scratch / "model"
         yield run(inference.FIGURE, model, model, rows, scratch / "inference")
+    if "feast-history" in options.figures:
+        # Of an optional extra, which takes seconds to import.
+        from benchmarks import feast_history  # noqa: PLC0415
+
+        figure = feast_history.FIGURE.among(options.only)
+        feast_history.write_question(warm / "lake", warm / "question")
+        rows = feast_history.write_question(full / "lake", full / "question")
+        yield run(figure, warm / "question", full / "question", rows, scratch / "feast-history")
 
 
 def _write_log(folder: Path, events: int) -> tuple[int, int]:
