@@ -1,6 +1,7 @@
 """``cartwise serve``."""
 
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -139,7 +140,7 @@ def serve(
     own_store = store_url if embedded else None
     with (
         _score_sink(kafka_bootstrap, topic_prefix, scores) as score_sink,
-        _event_sink(kafka_bootstrap, topic_prefix, own_store, scores) as events,
+        _event_sink(kafka_bootstrap, topic_prefix, own_store, scores, port) as events,
     ):
         outside = Outside(
             open_async_store(store_url, SPECIFICATION), champion, beside, score_sink, events
@@ -193,7 +194,7 @@ def _source(model: str, cache: Path, *, optional: bool) -> ModelSource:
 
 @contextmanager
 def _event_sink(
-    bootstrap: str | None, prefix: str, own_store: str | None, scores: Path | None
+    bootstrap: str | None, prefix: str, own_store: str | None, scores: Path | None, port: int
 ) -> Iterator[EventSink | None]:
     """Where events go: to Kafka, straight into a store of our own, or nowhere."""
     if bootstrap is not None:
@@ -208,11 +209,18 @@ def _event_sink(
     elif own_store is not None:
         outlet = FileOutlet(scores or DEFAULT_SCORES)
         store = open_store(own_store, SPECIFICATION)
-        with embedded_worker(store, SPECIFICATION, outlet, DUPLICATE_HORIZON_SECONDS) as queue:
+        with embedded_worker(
+            _queue_name(port), store, SPECIFICATION, outlet, DUPLICATE_HORIZON_SECONDS
+        ) as queue:
             yield queue
         store.close()
     else:
         yield None
+
+
+def _queue_name(port: int) -> str:
+    """The same after a restart, which then knows what was sent before, and no other server's."""
+    return f"api-{platform.node()}-{port or os.getpid()}"
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Final
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final, NamedTuple
 
 from cartwise.errors import CartwiseError, StreamError
 from cartwise.features.live import CART, LiveEvent
@@ -21,49 +22,98 @@ from cartwise.wire import Event
 MERGE_SECONDS: Final = 10.0
 """So long may it take until sent events are in the store."""
 
-_NAME: Final = "api"
+
+class _Awaited(NamedTuple):
+    """Somebody waits on ``loop`` until so many of all events sent are in the store."""
+
+    count: int
+    loop: asyncio.AbstractEventLoop
+    stored: asyncio.Future[None]
+
+    def settle(self, error: StreamError | None) -> None:
+        """Let them go on; may be called by any thread."""
+        # A loop that was closed has nobody waiting on it.
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(_settle, self.stored, error)
 
 
 class AwaitedQueue(QueueSource):
-    """A queue that tells when what was put into it is in the store."""
+    """A queue that tells when what was put into it is in the store; no thread waits for that.
 
-    def __init__(self) -> None:
-        super().__init__(_NAME, time.time)
-        self._merged = threading.Condition()
+    Args:
+        name: of what brings the events. Two servers that share a store need two names: each would
+            take the other's offsets for its own.
+        capacity: so many events may wait for the store; more are refused.
+    """
+
+    def __init__(self, name: str, capacity: int = 100_000) -> None:
+        super().__init__(name, time.time, capacity)
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._awaited: deque[_Awaited] = deque()
         self._sent = 0
-        self._base: int | None = None
-        self._next = 0
+        self._stored = 0
+        self._ended: str | None = None
         self.trouble: str | None = None
 
     async def send(self, events: Sequence[Event]) -> None:
         """Let events count, in their order; raises StreamError where that takes too long."""
-        await asyncio.to_thread(self._send, events)
+        if not events:
+            return
+        stored = self._take(events)
+        try:
+            async with asyncio.timeout(MERGE_SECONDS):
+                await stored
+        except TimeoutError as error:
+            self.trouble = "the store takes no events"
+            raise StreamError(
+                f"{self.trouble}: they wait, and will be counted once it does"
+            ) from error
+        self.trouble = None
 
-    def start(self, _source: str, offset: int | None) -> bool:
-        with self._merged:
-            self._next = offset or 0
-            self._base = self._next if self._base is None else self._base
-        return super().start(_source, offset)
+    def give_up(self, reason: str) -> None:
+        """Nobody reads the queue any more: refuse what waits, and all that comes."""
+        with self._lock:
+            self.trouble = self._ended = f"events are not taken any more: {reason}"
+            for one in self._awaited:
+                one.settle(StreamError(self._ended))
+            self._awaited.clear()
 
-    def tell(self, offsets: Mapping[str, int]) -> None:
-        super().tell(offsets)
-        with self._merged:
-            self._next = offsets.get(f"{_NAME}/0", self._next)
-            self._merged.notify_all()
-
-    def _send(self, events: Sequence[Event]) -> None:
-        with self._merged:
+    def _take(self, events: Sequence[Event]) -> asyncio.Future[None]:
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            self._require_room(len(events))
             for event in events:
                 self.send_event(event)
             self._sent += len(events)
-            target = self._sent
-            merged = self._merged.wait_for(lambda: self._holds(target), MERGE_SECONDS)
-        self.trouble = None if merged or not events else "the store takes no events"
-        if self.trouble:
-            raise StreamError(f"{self.trouble}: they wait, and will be counted once it does")
+            one = _Awaited(self._sent, loop, loop.create_future())
+            self._awaited.append(one)
+        return one.stored
 
-    def _holds(self, count: int) -> bool:
-        return self._base is not None and self._next - self._base >= count
+    def _require_room(self, count: int) -> None:
+        if self._ended is not None:
+            raise StreamError(self._ended)
+        # Only the worker takes events out: there is no less room than this when they are put in.
+        if self.waiting_events + count > self._capacity:
+            self.trouble = "too many events wait for the store"
+            raise StreamError(f"{self.trouble}: send these again later")
+
+    def _forget_before(self, offset: int) -> int:
+        stored = super()._forget_before(offset)
+        with self._lock:
+            self._stored += stored
+            while self._awaited and self._awaited[0].count <= self._stored:
+                self._awaited.popleft().settle(None)
+        return stored
+
+
+def _settle(stored: asyncio.Future[None], error: StreamError | None) -> None:
+    if stored.done():
+        return
+    if error is None:
+        stored.set_result(None)
+    else:
+        stored.set_exception(error)
 
 
 def _warm_up(specification: Specification) -> None:
@@ -76,14 +126,18 @@ def _warm_up(specification: Specification) -> None:
 
 @contextmanager
 def embedded_worker(
-    store: Store, specification: Specification, outlet: FileOutlet, horizon_seconds: int
+    name: str,
+    store: Store,
+    specification: Specification,
+    outlet: FileOutlet,
+    horizon_seconds: int,
 ) -> Iterator[AwaitedQueue]:
     """A worker on a thread of its own, as long as the block lasts; gives the queue that it reads.
 
-    It keeps states only: carts are scored by whoever asks.
+    It keeps states only: carts are scored by whoever asks. ``name`` is the queue's.
     """
     _warm_up(specification)
-    source, ending = AwaitedQueue(), threading.Event()
+    source, ending = AwaitedQueue(name), threading.Event()
     worker = Worker(
         source,
         store,
@@ -96,10 +150,13 @@ def embedded_worker(
     )
 
     def run() -> None:
+        reason = "the server is ending"
         try:
             worker.run(ending.is_set)
         except CartwiseError as error:
-            source.trouble = str(error)
+            reason = str(error)
+        finally:
+            source.give_up(reason)
 
     thread = threading.Thread(target=run, name="embedded-worker")
     thread.start()

@@ -158,6 +158,11 @@ class QueueSource:
         """There is nothing to give back."""
 
     @property
+    def waiting_events(self) -> int:
+        """How many events wait to be polled."""
+        return self._queue.qsize()
+
+    @property
     def _left(self) -> int:
         return len(self._unmerged) - self._polled + self._queue.qsize()
 
