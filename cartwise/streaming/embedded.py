@@ -26,7 +26,7 @@ MERGE_SECONDS: Final = 10.0
 class _Awaited(NamedTuple):
     """Somebody waits on ``loop`` until so many of all events sent are in the store."""
 
-    count: int
+    number: int
     loop: asyncio.AbstractEventLoop
     stored: asyncio.Future[None]
 
@@ -102,7 +102,7 @@ class AwaitedQueue(QueueSource):
         stored = super()._forget_before(offset)
         with self._lock:
             self._stored += stored
-            while self._awaited and self._awaited[0].count <= self._stored:
+            while self._awaited and self._awaited[0].number <= self._stored:
                 self._awaited.popleft().settle(None)
         return stored
 

@@ -6,6 +6,8 @@ the states, and which events it has to know again.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from itertools import compress
 from pathlib import Path
 from typing import Final
 
@@ -103,23 +105,27 @@ def _states(log: Log, memory_bytes: int, progress: Progress) -> Iterator[PackedS
         replay = Replay(SPECIFICATION, shard)
         with progress.task("replay", sum(log.events.values()), "events") as advance:
             for day in log.days:
+                replay.forget(int(datetime.combine(day, time(), UTC).timestamp()))
                 events = read_day(log.lake, day, replay.columns)
                 replay.values(events, np.empty(0, dtype=np.int64))
                 advance(events.height)
         with progress.task("load", None, "states") as advance:
-            for some in _packed(replay):
+            for some in _packed(replay, log.last_second):
                 yield some
                 advance(len(some))
 
 
-def _packed(replay: Replay) -> Iterator[PackedStates]:
+def _packed(replay: Replay, moment: int) -> Iterator[PackedStates]:
+    """The states of which something can be read at ``moment`` or later."""
     packing = Packing(SPECIFICATION)
     places = {entity.name: place for place, entity in enumerate(SPECIFICATION.entities)}
     for entity, some in replay.whole():
         for start in range(0, len(some.keys), CHUNK_STATES):
             rows = slice(start, start + CHUNK_STATES)
             chunk = States(some.keys[rows], some.states[rows])
-            yield list(zip(*packing.states(places[entity.name], chunk), strict=True))
+            keys, states = packing.states(places[entity.name], chunk)
+            alive = packing.expiries(keys, states) >= moment
+            yield list(compress(zip(keys, states, strict=True), alive))
 
 
 def _resumptions(
@@ -137,6 +143,8 @@ def _resumptions(
                     if partition.next_offset <= offset < end:
                         partition.judge(event_id(event), event.event_time)
                         partition.next_offset = offset + 1
+                # Lets go of the ids that are out of the horizon by now.
+                partition.advance()
                 advance(frame.height)
             partition.next_offset = end
             known[source] = partition.resumption()

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import polars as pl
-
 from cartwise.data.ingest import ingest
 from cartwise.errors import InputError
 from cartwise.events import EVENT_SCHEMA
+from cartwise.folders import locked
 from cartwise.progress import SILENT, Progress
 from cartwise.streaming.arrivals import Arrivals, Range
 
@@ -49,8 +48,14 @@ def publish(arrivals: Arrivals, events: Path, progress: Progress = SILENT) -> in
 
     Raises:
         InputError: a range of offsets is missing.
-        OutputError: the lake cannot be written.
+        OutputError: the lake cannot be written, or is being published into.
     """
+    # Whoever finished last would tell how far he himself came, and not how far the days are.
+    with locked(events.parent, "publication"):
+        return _publish(arrivals, events, progress)
+
+
+def _publish(arrivals: Arrivals, events: Path, progress: Progress) -> int:
     published = Published.read(arrivals)
     new = [one for ranges in arrivals.ranges().values() for one in _after(published, ranges)]
     if not new:
@@ -58,9 +63,8 @@ def publish(arrivals: Arrivals, events: Path, progress: Progress = SILENT) -> in
     goal = {**published.complete, **{one.source: one.end for one in new}}
     Published(published.complete, goal).write(arrivals)
     with tempfile.TemporaryDirectory(prefix="cartwise-arrivals-") as scratch:
-        file = Path(scratch) / "arrivals.parquet"
-        count = _gather(arrivals, new, file)
-        added = ingest([file], events, progress=progress).rows_out if count else 0
+        files = _gather(arrivals, new, Path(scratch))
+        added = ingest(files, events, progress=progress).rows_out if files else 0
     Published(goal).write(arrivals)
     return added
 
@@ -79,9 +83,12 @@ def _after(published: Published, ranges: list[Range]) -> list[Range]:
     return new
 
 
-def _gather(arrivals: Arrivals, ranges: list[Range], file: Path) -> int:
-    """Write the events of ranges to one file, by partition and offset; how many they are."""
-    frames = [arrivals.read(one).select(EVENT_SCHEMA.names()) for one in ranges]
-    events = pl.concat(frames)
-    events.write_parquet(file)
-    return events.height
+def _gather(arrivals: Arrivals, ranges: list[Range], folder: Path) -> list[Path]:
+    """Fetch the events of ranges, a file for each that has any, by partition and offset."""
+    files = []
+    for place, one in enumerate(ranges):
+        events = arrivals.read(one).select(EVENT_SCHEMA.names())
+        if events.height:
+            files.append(folder / f"{place:08d}.parquet")
+            events.write_parquet(files[-1])
+    return files

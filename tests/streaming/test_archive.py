@@ -8,20 +8,24 @@ import polars as pl
 import pytest
 
 from cartwise.data.lake import read_day, stored_days
-from cartwise.errors import InputError, StoreIncomplete
+from cartwise.errors import InputError, OutputError, StoreIncomplete
 from cartwise.features.catalogue import SPECIFICATION
+from cartwise.features.live import Live
+from cartwise.folders import locked
 from cartwise.progress import Advance, Silent
 from cartwise.store.memory import MemoryStore
+from cartwise.streaming import materialize as materializing
 from cartwise.streaming import publishing
 from cartwise.streaming.archive import Archive, Rolling
 from cartwise.streaming.arrivals import Arrivals
 from cartwise.streaming.materialize import MaterializeReport, materialize
 from cartwise.streaming.metrics import ArchiveMetrics
+from cartwise.streaming.partition import Partition, Verdict
 from cartwise.streaming.publishing import Published, publish
 from cartwise.streaming.replayer import events_of
 from cartwise.wire import Event
 from tests.data.shops import files_of
-from tests.streaming.worlds import Member, Topic, drain, require_states, shop, worker
+from tests.streaming.worlds import Member, Topic, drain, live, require_states, shop, view, worker
 
 GIGABYTE = 10**9
 
@@ -120,6 +124,49 @@ def test_an_interrupted_publication_is_finished_and_not_materialized(
     publish(arrivals, tmp_path / "events")
     assert Published.read(arrivals) == Published({"shop.events/0": 100})
     assert in_days(tmp_path) == events
+
+
+def test_only_one_publishes_at_a_time(tmp_path: Path) -> None:
+    archive(Topic(1).extend(shop(10)), tmp_path)
+    arrivals = Arrivals(str(tmp_path))
+    with locked(tmp_path, "publication"), pytest.raises(OutputError, match="wait for it"):
+        publish(arrivals, tmp_path / "events")
+    assert publish(arrivals, tmp_path / "events") == 10
+
+
+def test_states_that_nobody_can_see_any_more_are_not_loaded(tmp_path: Path) -> None:
+    # Visits are forgotten after two weeks.
+    old, new = view(0, user_session="old"), view(30 * 86_400, user_session="new")
+    topic, store = Topic(1).extend([old, new]), MemoryStore(SPECIFICATION)
+    archive(topic, tmp_path)
+    publish(Arrivals(str(tmp_path)), tmp_path / "events")
+    load(tmp_path, store)
+    names = [entity.name for entity in SPECIFICATION.entities]
+    keys = dict(zip(names, Live(SPECIFICATION).keys(live(old)), strict=True))
+    assert store.read([keys["session"], keys["session_product"]]) == [None, None]
+    assert None not in store.read(Live(SPECIFICATION).keys(live(new)))
+    assert store.sweep(new.event_time) == 0
+
+
+class Watched(Partition):
+    """Knows the most ids that any of its kind remembered."""
+
+    most = 0
+
+    def judge(self, event_id: bytes, event_time: int) -> Verdict:
+        verdict = super().judge(event_id, event_time)
+        Watched.most = max(Watched.most, len(self._buckets))
+        return verdict
+
+
+def test_ids_out_of_the_horizon_are_let_go_while_arrivals_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive(Topic(1).extend(shop(400)), tmp_path, at_a_time=20)
+    publish(Arrivals(str(tmp_path)), tmp_path / "events")
+    monkeypatch.setattr(materializing, "Partition", Watched)
+    load(tmp_path, MemoryStore(SPECIFICATION))
+    assert 0 < Watched.most < 100
 
 
 def test_a_missing_file_of_arrivals_is_told(tmp_path: Path) -> None:
