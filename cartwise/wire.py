@@ -221,6 +221,11 @@ def format_time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
+def has_a_date(seconds: int) -> bool:
+    """Whether a moment lies in the years 1 to 9999 of UTC, so that it can be written again."""
+    return _FIRST_SECOND <= seconds <= _LAST_SECOND
+
+
 def parse_time(text: str) -> int | None:
     """Seconds since the Unix epoch, cut to whole ones; None where ``text`` is no time."""
     match = _TIME.fullmatch(text) if len(text) <= _LONGEST_TIME else None

@@ -1,7 +1,7 @@
 """The gate before every route: who asks, how often, and how large a body may be.
 
 It stands before routing and parsing, so nothing is done for a stranger, and a route that nobody
-thought about is closed: without an entry among the open paths, a path needs a key.
+thought about is closed: a path that is neither open nor has a scope is not passed on at all.
 """
 
 import asyncio
@@ -88,7 +88,10 @@ class Guard:
 
     def _require_scope(self, key: Key, path: str) -> None:
         scope = self._scopes.get(path)
-        if scope is not None and scope not in key.scopes:
+        if scope is None:
+            # The router is laxer about what a path is: to it, a line end after one changes nothing.
+            raise Refusal(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase)
+        if scope not in key.scopes:
             raise Refusal(HTTPStatus.FORBIDDEN, f"this key lacks the scope '{scope}'")
 
     async def _body(self, connection: Connection, receive: Receive) -> bytes:
@@ -127,7 +130,7 @@ def _identify(request: Request, keyring: Keyring) -> Key:
     key = keyring.find(presented.strip()) if scheme.lower() == SCHEME.lower() else None
     if key is None:
         detail = f"send a valid key: 'Authorization: {SCHEME} cw_…'"
-        raise Refusal(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": SCHEME})
+        raise Refusal(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": SCHEME} | _CLOSE)
     return key
 
 

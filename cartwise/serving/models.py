@@ -125,7 +125,12 @@ class Models:
             for role in self._sources:
                 self._refresh(role)
             if champion := self._models.get("champion"):
-                self.pair = Pair(champion, self._models.get("challenger"))
+                self.pair = Pair(champion, self._beside(champion))
+
+    def _beside(self, champion: Model) -> Model | None:
+        """The challenger; none once it is the champion, whose scores are logged already."""
+        model = self._models.get("challenger")
+        return None if model is None or model.version == champion.version else model
 
     def _refresh(self, role: Role) -> None:
         source = self._sources[role]
@@ -168,14 +173,20 @@ def load(folder: Path, fingerprint: str, source: str, at: datetime) -> Model:
     """Load a bundle, check it and let it score.
 
     Raises:
-        BundleError: it is altered, incomplete, or its two models disagree.
+        BundleError: it is altered, incomplete or unreadable, or its two models disagree.
         FingerprintMismatch: it was trained with another feature specification.
     """
     checksums = _checksums(folder)
     bundle = Bundle.load(folder)
     bundle.require_fingerprint(fingerprint)
-    explainer = Explainer(bundle.files[BOOSTER], bundle.spec.feature_names, threads=1)
-    _require_sound(folder, bundle, explainer)
+    try:
+        explainer = Explainer(bundle.files[BOOSTER], bundle.spec.feature_names, threads=1)
+        _require_sound(folder, bundle, explainer)
+    except BundleError:
+        raise
+    except Exception as error:  # whatever a foreign file makes XGBoost or ONNX Runtime raise
+        reason = str(error).strip().partition("\n")[0]
+        raise BundleError(f"the models in '{folder}' cannot be used: {reason}") from error
     return Model(bundle, explainer, checksums, source, at)
 
 

@@ -24,7 +24,8 @@ _INT64: Final[dict[str, Any]] = {"ge": -(2**63), "le": _LARGEST, "strict": True}
 
 
 def _require_time(text: str) -> str:
-    if wire.parse_time(text) is None:
+    seconds = wire.parse_time(text)
+    if seconds is None or not wire.has_a_date(seconds):
         raise ValueError("this is no time: write 2019-10-01T12:00:00Z")
     return text
 

@@ -15,7 +15,6 @@ from typing import Final, Protocol
 
 from cartwise import wire
 from cartwise.disk import writable
-from cartwise.errors import CartwiseError
 
 LARGEST_BATCH: Final = 1000
 
@@ -110,8 +109,9 @@ class ScoreLog:
             batch = [self._queue[i] for i in range(min(len(self._queue), LARGEST_BATCH))]
             try:
                 self._sink.write(batch)
-            except CartwiseError as error:
-                self.tally.failure = str(error)
+            # Also what nobody expected: without this thread, nothing would be kept any more.
+            except Exception as error:
+                self.tally.failure = str(error) or type(error).__name__
                 return
             self.tally.failure = None
             self.tally.kept += len(batch)

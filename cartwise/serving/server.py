@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from prometheus_client import start_http_server
 
 from cartwise.errors import OutputError
+from cartwise.serving.connection import Connection
 from cartwise.serving.metrics import Metrics
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -41,7 +42,7 @@ def serve(app: FastAPI, metrics: Metrics, address: Address, *, grace_seconds: in
         app,
         host=address.host,
         port=address.port,
-        http="httptools",
+        http=Connection,
         ws="none",
         access_log=False,
         log_level="warning",

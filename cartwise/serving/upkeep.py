@@ -62,7 +62,10 @@ def upkeep(
 
 
 def every(seconds: float, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """A task that does something again and again; an expected error is logged once in a row."""
+    """A task that does something again and again; an error is logged once in a row.
+
+    Nothing ends it: without it, a revoked key would open for ever.
+    """
 
     async def run() -> None:
         said = ""
@@ -71,12 +74,17 @@ def every(seconds: float, work: Callable[[], Awaitable[None]]) -> Callable[[], A
             try:
                 await work()
                 said = ""
-            except CartwiseError as error:
-                if str(error) != said:
-                    _log.warning("upkeep failed", reason=str(error))
-                said = str(error)
+            except Exception as error:
+                reason = str(error) or type(error).__name__
+                if reason != said:
+                    _log.warning("upkeep failed", reason=reason, exc_info=_unexpected(error))
+                said = reason
 
     return run
+
+
+def _unexpected(error: Exception) -> bool:
+    return not isinstance(error, CartwiseError)
 
 
 async def _look(service: Service) -> None:

@@ -31,6 +31,10 @@ def champion(models: Models) -> str | None:
     return models.pair.champion.version if models.pair else None
 
 
+def challenger(models: Models) -> str | None:
+    return models.pair.challenger.version if models.pair and models.pair.challenger else None
+
+
 @pytest.fixture
 def folder(model: Path, tmp_path: Path) -> Path:
     """A bundle to change."""
@@ -90,6 +94,30 @@ def test_a_bundle_whose_two_models_disagree_is_refused(
     }
     bundle.write_bundle(folder, mixed)
     assert "disagree" in models_of(folder).trouble["champion"]
+
+
+def test_a_bundle_with_a_booster_that_is_none_is_refused_and_the_one_before_serves_on(
+    folder: Path, model: Path
+) -> None:
+    models = models_of(folder)
+    bundle.write_bundle(folder, Bundle.load(model).files | {bundle.BOOSTER: b"no booster"})
+    models.refresh()
+    assert champion(models) == Bundle.load(model).version
+    assert "cannot be used" in models.trouble["champion"]
+
+
+def test_a_challenger_that_became_the_champion_is_scored_once(
+    folder: Path, model: Path, other_model: Path
+) -> None:
+    models = Models(SPECIFICATION.fingerprint, Folder(folder), Folder(other_model), now=lambda: NOW)
+    models.refresh()
+    tried = [challenger(models)]
+    for next_one in (other_model, model):
+        replace(folder, next_one)
+        models.refresh()
+        tried.append(challenger(models))
+    version = Bundle.load(other_model).version
+    assert tried == [version, None, version]
 
 
 def test_a_challenger_is_logged_and_never_answered(model: Path, other_model: Path) -> None:

@@ -79,6 +79,26 @@ def test_a_sink_that_is_away_loses_nothing_that_the_queue_holds() -> None:
     assert (len(kept.scores), log.tally.failure) == (1, None)
 
 
+def test_a_sink_that_breaks_in_a_new_way_is_told_of_and_tried_again() -> None:
+    class Broken(Kept):
+        def write(self, scores: Sequence[wire.Score]) -> None:
+            if self.full:
+                raise ZeroDivisionError
+            super().write(scores)
+
+    kept = Broken()
+    kept.full = True
+    log = ScoreLog(kept, pause=0.001)
+    log.start()
+    log.add(a_score(1))
+    while log.tally.failure is None:
+        pass
+    assert log.tally.failure == "ZeroDivisionError"
+    kept.full = False
+    log.close(10)
+    assert (len(kept.scores), log.tally.kept) == (1, 1)
+
+
 def test_what_is_left_at_the_end_counts_as_dropped() -> None:
     kept = Kept()
     kept.full = True

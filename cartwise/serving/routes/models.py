@@ -56,11 +56,14 @@ def model_routes(service: Service, report: Path | None) -> APIRouter:
 def refresh_routes(service: Service) -> APIRouter:
     """Routes that change which model serves."""
     router = APIRouter(tags=["model"])
+    turn = asyncio.Lock()
 
     @router.post("/v1/model/refresh", summary="Look for newer models now")
     async def refresh() -> Models:
         """What the server does by itself from time to time."""
-        await asyncio.to_thread(service.models.refresh)
+        # One at a time: while the registry is slow, threads are left for everything else.
+        async with turn:
+            await asyncio.to_thread(service.models.refresh)
         return _models(service)
 
     return router
