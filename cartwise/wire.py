@@ -75,7 +75,7 @@ class EventMessage(msgspec.Struct, frozen=True, gc=False):
     event_time: Time
     event_type: Literal["view", "cart", "remove_from_cart", "purchase"]
     product_id: Int64
-    price: Annotated[float, msgspec.Meta(ge=0, description="0 means unknown.")]
+    price: Annotated[float, msgspec.Meta(ge=0, lt=HIGHEST_PRICE, description="0 means unknown.")]
     user_id: Int64
     category_id: Int64 | None = None
     category_code: Text = None

@@ -22,6 +22,8 @@ NOTHING: Final = 1e-12
 
 MOST_SHOWN: Final = 20
 
+_LAST: Final = "last_event"
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -44,7 +46,7 @@ class Comparison:
 
 
 def compare(ours: Store, theirs: Store, specification: Specification, *, time: int) -> Comparison:
-    """Compare all states, each as it reads at its own last event.
+    """Compare all states: the time of each's last event, and what it reads then.
 
     A state that only one store has counts as different if it can still be seen at ``time``.
     """
@@ -53,7 +55,7 @@ def compare(ours: Store, theirs: Store, specification: Specification, *, time: i
         is_shared = [None not in pair for pair in zip(mine.states, other.states, strict=True)]
         for chosen, at in ((is_shared, 0), ([not shared for shared in is_shared], time)):
             pair = (_only(mine, chosen), _only(other, chosen))
-            left, right = (read_group(packing, group, at)[0] for group in pair)
+            left, right = (_values(packing, group, at) for group in pair)
             _compare_values(packing, pair[0], left, right, found)
     return found
 
@@ -74,11 +76,18 @@ def _only(group: Group, chosen: Sequence[bool]) -> Group:
     return Group(group.entity, keys, list(compress(group.states, chosen)))
 
 
+def _values(packing: Packing, group: Group, at: int) -> Floats:
+    """What states read ``at`` a time, or at their own last event if that is later, and in front
+    the time of that event where it is the later one, 0 where it is not."""
+    values, last = read_group(packing, group, at)
+    return np.column_stack((np.where(last > at, last, 0.0), values))
+
+
 def _compare_values(
     packing: Packing, group: Group, left: Floats, right: Floats, found: Comparison
 ) -> None:
     entity = packing.specification.entities[group.entity]
-    names = names_of(entity)
+    names = [_LAST, *names_of(entity)]
     differs = _differ(names, left, right)
     rows = np.flatnonzero(differs.any(axis=1))
     found.compared += len(group.keys)
@@ -96,7 +105,7 @@ def _differ(names: list[str], left: Floats, right: Floats) -> NDArray[np.bool_]:
     scale = np.maximum(np.abs(left), np.abs(right))
     is_compared = np.ones(len(names), dtype=np.bool_)
     for place, name in enumerate(names):
-        if name.endswith("_ago"):
+        if name == _LAST or name.endswith("_ago"):
             scale[:, place] = 0.0  # a time is the same or it is not
         elif name.endswith("_sum"):
             # Its terms have both signs: their weight is the measure.

@@ -87,6 +87,16 @@ def test_diff_shows_a_missing_event(cartwise: Commands, left: str, right: str) -
     assert sorted(facts["applied"]) == [119, 120]
 
 
+def test_diff_tells_the_same_events_at_another_time_apart() -> None:
+    later = [event._replace(time=event.time + 60) for event in EVENTS]
+    with opened("memory://") as one, opened("memory://") as other:
+        add(one, EVENTS)
+        add(other, later)
+        found = compare(one, other, SPECIFICATION, time=later[-1].time)
+    assert found.different == found.compared
+    assert {difference.name for difference in found.shown} == {"last_event"}
+
+
 def test_diff_takes_no_account_of_states_that_have_expired(cartwise: Commands) -> None:
     with opened(ONE) as one, opened(OTHER) as other:
         add(one, EVENTS)
