@@ -9,9 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-LARGEST_MERGE_KEYS: Final = 10_000
-"""A merge should have no more keys: Redis serves nobody else meanwhile, for some 50 ms then."""
-
 EVENT_ID_BYTES: Final = 16
 
 States = Sequence[tuple[bytes, bytes]]
@@ -70,7 +67,10 @@ class Advance:
 
 @dataclass(frozen=True)
 class Merge:
-    """A batch of events as the store takes it: what to add to states, and how sources move."""
+    """A batch of events as the store takes it: what to add to states, and how sources move.
+
+    While Redis merges it serves nobody else: the more keys, the longer everybody waits.
+    """
 
     deltas: Mapping[bytes, bytes]
     advances: Sequence[Advance]

@@ -14,6 +14,7 @@ from cartwise.features.replay import Replay
 from cartwise.store.memory import MemoryStore
 from cartwise.store.protocol import Merge
 from cartwise.streaming.metrics import WorkerMetrics
+from cartwise.wire import Event
 from tests.logs import frame
 from tests.reference import Event as ReferenceEvent
 from tests.streaming.worlds import (
@@ -66,9 +67,8 @@ def test_states_and_counts_are_those_of_the_events() -> None:
     assert applied(states) == 3000
 
 
-def test_vectors_of_carts_equal_those_of_a_replay_to_the_bit() -> None:
-    events, published = shop(600), Published()
-    drain(worker(Member(Topic(1).extend(events)), store(), published))
+def require_vectors(published: Published, events: list[Event]) -> None:
+    """Raise unless every score has the vector that a replay of these events gives its cart."""
     log = [
         ReferenceEvent(e.event_time, e.event_type, e.product_id, e.category_id, e.brand, e.price,
                        e.user_id, e.user_session)
@@ -76,11 +76,31 @@ def test_vectors_of_carts_equal_those_of_a_replay_to_the_bit() -> None:
     ]  # fmt: skip
     vectors = Replay(SPECIFICATION).vectors(frame(log), np.arange(len(log)))
     ids = {wire.event_id(event).hex(): i for i, event in enumerate(events)}
-    assert len(published.scores) > 50
     for score in published.scores:
         assert score.vector == vectors[ids[score.event_id]].astype("<f4").tobytes()
         assert score.origin is not None
         assert score.origin.offset == ids[score.event_id]
+
+
+def test_vectors_of_carts_equal_those_of_a_replay_to_the_bit() -> None:
+    events, published = shop(600), Published()
+    drain(worker(Member(Topic(1).extend(events)), store(), published))
+    assert len(published.scores) > 50
+    require_vectors(published, events)
+
+
+def test_no_vector_counts_an_event_twice_where_two_believe_to_own_a_partition() -> None:
+    events, states, topic, published = shop(400), store(), Topic(1), Published()
+    zombie, successor = Member(topic), Member(topic, at_a_time=200)
+    one, other = worker(zombie, states, published), worker(successor, states, published)
+    one.step()
+    topic.extend(events)
+    other.step()
+    other.step()
+    one.step()
+    drain(other)
+    require_vectors(published, events)
+    assert applied(states) == 400
 
 
 def test_only_the_first_cart_of_a_session_and_product_is_scored() -> None:
