@@ -44,9 +44,8 @@ def fill(folder: Path, log: list[Event]) -> None:
     replay.vectors(frame(log), np.arange(0))
     packing = Live(SPECIFICATION).packing
     states = open_store(f"sqlite:///{folder / 'states.db'}", SPECIFICATION)
-    tables = replay.snapshot()
-    for place, entity in enumerate(SPECIFICATION.entities):
-        keys, packed = packing.states(place, tables[entity.name])
+    for entity, some in replay.whole():
+        keys, packed = packing.states(SPECIFICATION.entities.index(entity), some)
         states.merge(Merge(dict(zip(keys, packed, strict=True)), ()))
     states.close()
 
