@@ -89,10 +89,11 @@ class LiveShop:
                 *("--port", str(ports.api), "--scores", str(self.state / "scores")),
             ]
             page = ["ui", "--api", client.url, "--port", str(ports.page)]
-            opened.enter_context(self._child("api", api, {}))
+            server = opened.enter_context(self._child("api", api, {}))
             opened.enter_context(self._child("page", page, {"CARTWISE_KEY": key}))
             queue = opened.enter_context(self._worker())
-            _wait_for(client.readiness, self._log("api"))
+            # With our key: a server that was there before does not know it.
+            wait_for(client.models, server, self._log("api"))
             yield Storefront(queue, client)
 
     def play(self, storefront: "Storefront") -> int:
@@ -103,7 +104,9 @@ class LiveShop:
         return self.state / f"{name}.log"
 
     @contextmanager
-    def _child(self, name: str, arguments: Sequence[str], env: dict[str, str]) -> Iterator[None]:
+    def _child(
+        self, name: str, arguments: Sequence[str], env: dict[str, str]
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """A command in a process of its own, which ends with the block."""
         program = [sys.executable, "-m", "cartwise", *arguments]
         with self._log(name).open("wb") as log:
@@ -112,7 +115,7 @@ class LiveShop:
                 program, env=os.environ | env, stdout=log, stderr=log, start_new_session=True
             )
         try:
-            yield
+            yield child
         finally:
             child.terminate()
             try:
@@ -173,11 +176,14 @@ def _cart(event: Event) -> dict[str, object]:
     return fields | {"event_time": format_time(event.event_time)}
 
 
-def _wait_for(answers: Callable[[], object], log: Path) -> None:
+def wait_for(answers: Callable[[], object], child: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a child answers; raises OutputError where it ends, or takes too long."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
+    while child.poll() is None and time.monotonic() < deadline:
         with suppress(ApiError):
             answers()
             return
         time.sleep(_PAUSE_SECONDS)
-    raise OutputError(f"the API did not start within {PATIENCE_SECONDS:.0f} s: {log} says why")
+    raise OutputError(
+        f"the API did not start: {log} says why; where its port is taken, give another one"
+    )

@@ -10,6 +10,7 @@ from cartwise.commands.data import (
     training_set_summary,
 )
 from cartwise.commands.model import evaluation_settings, evaluation_summary, training_settings
+from cartwise.masking import masked
 from cartwise.model.mlflow_store import Tracking
 from cartwise.options import (
     BoughtAnyway,
@@ -88,4 +89,4 @@ def run_summary(run: Run) -> RenderableType:
 
 def _experiments(uri: str) -> str:
     """Where to look at runs: a server's own page, or the command that shows a database."""
-    return uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {uri}"
+    return masked(uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {uri}")

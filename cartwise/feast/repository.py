@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cartwise.feast.errors import RegistryUnusable
 from cartwise.feast.views import FEATURE_SERVICE
+from cartwise.masking import masked
 
 
 def open_repository(repository: Path) -> FeatureStore:
@@ -43,4 +44,6 @@ def feature_service(store: FeatureStore) -> FeatureService:
 
 def _away(place: object, error: Exception) -> RegistryUnusable:
     reason = str(error).splitlines()[0]
-    return RegistryUnusable(f"the registry of {place} cannot be reached ({reason}): check both")
+    return RegistryUnusable(
+        masked(f"the registry of {place} cannot be reached ({reason}): check both")
+    )

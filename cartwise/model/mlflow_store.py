@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from cartwise.disk import writable
 from cartwise.errors import CartwiseError
+from cartwise.masking import masked
 
 EXPERIMENT: Final = "cartwise"
 TRACKING_URI: Final = "MLFLOW_TRACKING_URI"
@@ -47,7 +48,8 @@ def opened(place: Tracking, refusal: type[CartwiseError], sentence: str) -> Iter
     """MLflow, pointed at ``place`` for a while.
 
     Whatever a store, a server or the network makes MLflow raise becomes a ``refusal`` that says
-    ``sentence``, with ``{uri}`` and ``{reason}`` filled in. The environment stays as it was.
+    ``sentence``, with ``{uri}`` and ``{reason}`` filled in and no password. The environment stays
+    as it was.
     """
     if place.uri is None:
         with writable(place.folder):
@@ -62,7 +64,7 @@ def opened(place: Tracking, refusal: type[CartwiseError], sentence: str) -> Iter
         raise
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise refusal(sentence.format(uri=place.address, reason=reason)) from error
+        raise refusal(masked(sentence.format(uri=place.address, reason=reason))) from error
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 from cartwise.errors import BundleError, InputError, RegistryError
 from cartwise.folders import replaced
+from cartwise.masking import masked
 from cartwise.model.bundle import Bundle
 from cartwise.model.lineage import lineage
 from cartwise.model.mlflow_store import EXPERIMENT, TRACKING_URI, Tracking, opened
@@ -83,7 +84,7 @@ class Registry:
             if wanted in {str(version.number), *version.aliases, version.model_version}:
                 return version
         raise RegistryError(
-            f"the registry at '{self.place.address}' has no version '{wanted}': "
+            f"the registry at '{masked(self.place.address)}' has no version '{wanted}': "
             "'cartwise models' shows those that there are"
         )
 

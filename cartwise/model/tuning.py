@@ -126,8 +126,8 @@ def _share(
     for worker in workers:
         worker.start()
     try:
-        while any(worker.is_alive() for worker in workers):
-            workers[0].join(1.0) if workers[0].is_alive() else workers[-1].join(1.0)
+        while alive := [worker for worker in workers if worker.is_alive()]:
+            alive[0].join(1.0)
             now = _done(study)
             advance(now - told)
             told = now

@@ -28,12 +28,15 @@ class Registered:
     def locate(self) -> Path | None:
         """The folder of the version that is meant now; raises RegistryError or BundleError."""
         wanted = self._address.removeprefix(SCHEME).partition("@")[2]
-        if self._optional and all(wanted not in one.aliases for one in self._registry.versions()):
+        if self._optional and wanted and not self._is_named(wanted):
             return None
         folder = self._registry.fetch(self._registry.find(self._address), self._cache)
         with replaced_file(self._note) as note:
             note.write_text(folder.name)
         return folder
+
+    def _is_named(self, alias: str) -> bool:
+        return any(alias in version.aliases for version in self._registry.versions())
 
     def kept(self) -> Path | None:
         """The folder of the version that was meant last time, perhaps by an earlier process."""

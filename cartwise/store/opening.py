@@ -7,6 +7,7 @@ from typing import Final
 
 from cartwise.errors import InputError, MissingExtra
 from cartwise.features.spec import Specification
+from cartwise.masking import masked
 from cartwise.store.memory import AsyncMemoryStore, MemoryStore
 from cartwise.store.protocol import AsyncStore, Store
 from cartwise.store.sqlite import AsyncSqliteStore, SqliteStore
@@ -55,7 +56,7 @@ def _sqlite_path(url: str) -> Path:
     path = url.removeprefix(_SQLITE)
     if not url.startswith(_SQLITE) or not path:
         raise InputError(
-            f"{url!r} is no address of a store: give sqlite:///path, redis://host:port/database or "
-            "memory://"
+            f"{masked(url)!r} is no address of a store: give sqlite:///path, "
+            "redis://host:port/database or memory://"
         )
     return Path(path)

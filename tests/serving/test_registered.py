@@ -41,6 +41,11 @@ def test_an_alias_is_followed_and_what_was_fetched_outlives_the_registry(
     one, other = (Bundle.load(bundle).version for bundle in (model, other_model))
     assert seen == [[one, None], [other, one], [one, other]]
 
+    numbered = Registered(f"models:/cartwise/{first.number}", registry, cache, optional=True)
+    found = numbered.locate()
+    assert found is not None
+    assert Bundle.load(found).version == one
+
     (tmp_path / "nowhere").write_text("no folder")
     away = Registry(Tracking(folder=tmp_path / "nowhere"))
     again = Registered(CHAMPION, away, cache, optional=False)
