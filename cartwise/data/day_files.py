@@ -60,6 +60,12 @@ def carts_frame(carts: pl.DataFrame, rows: NDArray[np.int64], vectors: Values) -
     return pl.concat([row.to_frame(), keys, features], how="horizontal")
 
 
+def write_carts(path: Path, carts: pl.DataFrame) -> None:
+    """Write the file of one day and fate; its bytes follow from the rows."""
+    # A file of few carts costs what its hundreds of columns cost, not what its rows do.
+    carts.write_parquet(path, compression="lz4", statistics=False)
+
+
 def _no_carts() -> pl.DataFrame:
     vectors = np.empty((0, len(SPECIFICATION.vector)), dtype=np.float32)
     return carts_frame(EVENT_SCHEMA.to_frame(), np.empty(0, dtype=np.int64), vectors)
@@ -108,8 +114,7 @@ class DayFiles:
             if not _has_labels(fate):
                 labels = labels.clear(len(labels))
             frame = carts.filter(chosen).insert_column(1 + len(KEYS), labels)
-            # A file of few carts costs what its hundreds of columns cost, not what its rows do.
-            frame.write_parquet(path, compression="lz4", statistics=False)
+            write_carts(path, frame)
 
     def finish(self) -> None:
         """Write the index by which the next build knows the files."""

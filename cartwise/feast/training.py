@@ -12,6 +12,7 @@ import pandas as pd
 import polars as pl
 from feast import FeatureStore
 
+from cartwise.data.day_files import write_carts
 from cartwise.data.log import Log
 from cartwise.data.manifest import FILE as MANIFEST
 from cartwise.data.splits import PARTS
@@ -82,8 +83,7 @@ def _fetch_files(files: Sequence[Path], training: Path, out: Path, store: Featur
         place = out / file.relative_to(training)
         with writable(place):
             place.parent.mkdir(exist_ok=True)
-            of_file = fresh.slice(start, frame.height).rechunk()
-            of_file.write_parquet(place, compression="zstd", compression_level=1)
+            write_carts(place, fresh.slice(start, frame.height).rechunk())
         start += frame.height
 
 
