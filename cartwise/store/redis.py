@@ -161,7 +161,7 @@ class RedisStore:
             case "CARTWISE_HEAD":
                 self._expected.require(text.encode())
             case "CARTWISE_LOAD":
-                self._expected.require_own(text.encode(), b"")
+                self._expected.require_own(text.encode() or None, b"")
             case "CARTWISE_FOREIGN":
                 raise self._packing.mismatch(bytes.fromhex(text))
             case "CARTWISE_DAMAGED":

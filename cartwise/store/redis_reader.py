@@ -46,10 +46,13 @@ class Pipe(asyncio.Protocol):
 
     def ask(self, command: Command) -> asyncio.Future[Any]:
         """Send a command; its reply comes in its turn."""
+        reply: asyncio.Future[Any] = self._loop.create_future()
+        if not self.is_open:
+            reply.set_exception(store_error(ConnectionError("the connection was closed")))
+            return reply
         if not self._outgoing:
             self._loop.call_soon(self._send)
         self._outgoing.append(hiredis.pack_command(command))
-        reply: asyncio.Future[Any] = self._loop.create_future()
         self._asked.append((self._loop.time() + self._timeout_seconds, reply))
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout_seconds, self._look)

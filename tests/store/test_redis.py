@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cartwise.errors import StoreError, StoreTimeout, StoreUnavailable
+from cartwise.errors import StoreError, StoreIncomplete, StoreTimeout, StoreUnavailable
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.packed import KEY_BYTES
 from cartwise.store import Store, open_async_store
 from cartwise.store.redis_library import SLACK_SECONDS
+from cartwise.store.redis_reader import Pipe
 from deploy.services.redis import Redis
 from tests.features.live_events import LIVE
 from tests.store.batches import EVENTS, SOURCE, add, batch, deltas, require_same, states_of
@@ -129,6 +130,35 @@ def test_an_answer_that_nobody_waits_for_is_not_taken_for_another(
         await reader.close()
 
     asyncio.run(read_impatiently())
+
+
+def test_a_question_after_the_connection_was_lost_is_answered() -> None:
+    async def answer_once(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"+PONG\r\n")
+        writer.close()
+
+    async def ask_twice() -> None:
+        loop = asyncio.get_running_loop()
+        async with await asyncio.start_server(answer_once, "127.0.0.1", 0) as server:
+            address = server.sockets[0].getsockname()
+            _, pipe = await loop.create_connection(lambda: Pipe(0.5), *address)
+            assert await pipe.ask(("PING",)) == b"PONG"
+            while pipe.is_open:
+                await asyncio.sleep(0.01)
+            with pytest.raises(StoreUnavailable):
+                await pipe.ask(("PING",))
+
+    asyncio.run(asyncio.wait_for(ask_twice(), 20))
+
+
+def test_a_server_that_is_emptied_during_a_load_is_told(server: Redis, store: Store) -> None:
+    def emptied_meanwhile():
+        with client_of(server) as client:
+            client.flushall()
+        yield list(deltas(EVENTS).items())
+
+    with pytest.raises(StoreIncomplete, match="given up"):
+        store.load(emptied_meanwhile(), {})
 
 
 def test_nobody_there_is_unavailable() -> None:
