@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from secrets import token_hex
 from typing import Final, NamedTuple, Self
 
 import polars as pl
@@ -129,12 +130,21 @@ class Arrivals:
             OutputError: it cannot be written.
         """
         target = f"{self._root}/{path}"
-        fresh = f"{target}.{os.getpid()}.partial"
+        # Archives in containers all have the same process id.
+        fresh = f"{target}.{token_hex(4)}.partial"
         with writable(Path(self.place)):
             self._files.create_dir(target.rpartition("/")[0])
             with self._files.open_output_stream(fresh) as stream:
                 stream.write(content)
+            if isinstance(self._files, fs.LocalFileSystem):
+                _flush(fresh)
             self._files.move(fresh, target)
+
+
+def _flush(file: str) -> None:
+    """Have a file's content on the disk: its name must not outlive a power cut without it."""
+    with open(file, "rb") as content:  # noqa: PTH123 - text of Arrow
+        os.fsync(content.fileno())
 
 
 def _by_place(one: Range) -> tuple[str, int, int]:

@@ -1,5 +1,7 @@
 """The archive keeps all events with their places, and the stream goes on from what it published."""
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,6 +126,18 @@ def test_an_interrupted_publication_is_finished_and_not_materialized(
     publish(arrivals, tmp_path / "events")
     assert Published.read(arrivals) == Published({"shop.events/0": 100})
     assert in_days(tmp_path) == events
+
+
+def test_a_disk_that_turns_out_full_at_last_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        archive(Topic(1).extend(shop(10)), tmp_path)
+    assert Arrivals(str(tmp_path)).ranges() == {}
 
 
 def test_only_one_publishes_at_a_time(tmp_path: Path) -> None:
