@@ -6,9 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from prometheus_client import start_http_server
 
-from cartwise.commands.stream import Drain, DuplicateHorizon, MetricsPort, closing, stop_signals
+from cartwise.commands.stream import (
+    Drain,
+    DuplicateHorizon,
+    MetricsPort,
+    closing,
+    show_metrics,
+    stop_signals,
+)
 from cartwise.duration import parse_duration
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.logs import configure_logs
@@ -145,7 +151,6 @@ def _follow(
     require_topics(bootstrap, topics)
     source = KafkaSource(bootstrap, topics.events, f"{topics.events}.archive", metrics.lost.inc)
     with stop_signals() as must_stop, closing(source):
-        if metrics_port:
-            start_http_server(metrics_port, registry=metrics.registry)
+        show_metrics(metrics_port, metrics.registry)
         rolling = Rolling(seconds=roll)
         Archive(source, arrivals, rolling, time.monotonic, metrics).run(must_stop, drain=drain)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
-from prometheus_client import start_http_server
+from prometheus_client import CollectorRegistry, start_http_server
 
 from cartwise.duration import parse_duration
+from cartwise.errors import InputError
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.logs import configure_logs
 from cartwise.model.bundle import Bundle
@@ -106,8 +107,7 @@ def stream(
         settings = TopicSettings(partitions) if create_topics else None
         ends = _kafka(kafka_bootstrap, Topics.of(topic_prefix), settings, metrics)
     with stop_signals() as must_stop, closing(ends.source):
-        if metrics_port:
-            start_http_server(metrics_port, registry=metrics.registry)
+        show_metrics(metrics_port, metrics.registry)
         worker = Worker(
             ends.source,
             open_store(store_url, SPECIFICATION),
@@ -151,6 +151,19 @@ def _scorer(model: str | None) -> Bundle | None:
     bundle = Bundle.load(folder)
     bundle.require_fingerprint(SPECIFICATION.fingerprint)
     return bundle
+
+
+def show_metrics(port: int | None, registry: CollectorRegistry) -> None:
+    """Serve metrics at a port, if any; raises InputError where that cannot be done."""
+    if port is None:
+        return
+    try:
+        start_http_server(port, registry=registry)
+    except OSError as error:
+        raise InputError(
+            f"metrics cannot be served at port {port} ({error.strerror}): choose another one with "
+            "--metrics-port"
+        ) from error
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Final
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
+    TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     KafkaError,
     KafkaException,
@@ -67,13 +68,15 @@ class KafkaSource:
         partition = self._partition(source)
         try:
             first, end = self._consumer.get_watermark_offsets(partition, ANSWER_SECONDS)
-            self._require(source, offset, first, end)
+            self._require(source, offset, end)
             partition.offset = OFFSET_BEGINNING if offset is None else max(offset, first)
             self._consumer.seek(partition)
             self._consumer.resume([partition])
         except KafkaException:
             # A partition that was just assigned is not ready at once; a broker may be away.
             return False
+        if offset is not None and offset < first:
+            self._lost(first - offset)
         self._waiting.discard(source)
         self._running[source] = first if offset is None else max(offset, first)
         return True
@@ -109,7 +112,8 @@ class KafkaSource:
         if source not in self._running:
             return None
         self._at_end.discard(source)
-        arrived = message.timestamp()[1] / 1000
+        kind, milliseconds = message.timestamp()
+        arrived = None if kind == TIMESTAMP_NOT_AVAILABLE else milliseconds / 1000
         return Record(source, message.offset() or 0, arrived, message.value() or b"")
 
     def _hear(self, source: str, error: KafkaError) -> None:
@@ -119,17 +123,13 @@ class KafkaSource:
         elif error.fatal():
             raise StreamError(f"Kafka at {self._bootstrap} refuses: {error.str()}")
 
-    def _require(self, source: str, offset: int | None, first: int, end: int) -> None:
-        if offset is None:
-            return
-        if offset > end:
+    def _require(self, source: str, offset: int | None, end: int) -> None:
+        if offset is not None and offset > end:
             raise StreamError(
                 f"the store has followed {source} to offset {offset}, but the topic ends at {end}: "
                 "it was made anew; fill the store with 'cartwise materialize', or use another "
                 "CARTWISE_TOPIC_PREFIX"
             )
-        if offset < first:
-            self._lost(first - offset)
 
     def _left(self, source: str, next_offset: int) -> int:
         offsets = self._consumer.get_watermark_offsets(self._partition(source), cached=True)

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from cartwise.errors import StreamError
 from cartwise.streaming.kafka import open_producer
@@ -65,6 +65,8 @@ class EventOutbox:
             )
         except BufferError:
             delivery.settle("too many events are under way")
+        except KafkaException as error:
+            delivery.settle(error.args[0].str())
 
     def _hear(self) -> None:
         while not self._ending.is_set():

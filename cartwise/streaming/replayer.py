@@ -86,15 +86,17 @@ def replay(
     bookmark = Bookmark(sources, topic, resume)
     sender = _Sender(producer, Pace(speed, time.monotonic, time.sleep), bookmark)
     skipped = sum(bookmark.delivered)
-    refused: list[tuple[str, ...]] = []
+    refused: Counter[tuple[str, ...]] = Counter()
     with progress.task("replay", sum(source.size_bytes for source in sources), "bytes") as advance:
         for place, source in enumerate(sources):
             frames = (_kept(piece, refused) for piece in read(source, advance))
             for frame in _after(bookmark.delivered[place], frames):
                 sender.send(place, frame)
     sender.mark()
-    by_rule = Counter(rule for rules in refused for rule in rules)
-    return ReplayReport(sender.sent, skipped, len(refused), dict(sorted(by_rule.items())))
+    by_rule: Counter[str] = Counter()
+    for rules, rows in refused.items():
+        by_rule.update(dict.fromkeys(rules, rows))
+    return ReplayReport(sender.sent, skipped, refused.total(), dict(sorted(by_rule.items())))
 
 
 class Bookmark:
@@ -167,12 +169,12 @@ class _Sender:
             self.mark()
 
 
-def _kept(piece: Piece, refused: list[tuple[str, ...]]) -> pl.DataFrame:
-    """The events of a piece; the broken rules of its other rows go to ``refused``."""
+def _kept(piece: Piece, refused: Counter[tuple[str, ...]]) -> pl.DataFrame:
+    """The events of a piece; its other rows are counted in ``refused`` by the rules they broke."""
     rows = piece.parse()
     checked = check(rows.fields)
     for broken in (rows.malformed, checked.refused):
-        refused.extend(map(tuple, broken["rules"].to_list()))
+        refused.update(map(tuple, broken["rules"].to_list()))
     return checked.events
 
 

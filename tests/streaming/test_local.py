@@ -1,6 +1,7 @@
 """Without Kafka and Redis the same worker reads a lake, or what this process brings."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,15 @@ def test_the_command_follows_a_lake_into_sqlite(cartwise: Commands, tmp_path: Pa
     told = cartwise("stream", "--events", tmp_path / "lake", "--store-url", "sqlite:///states.db")
     assert told.code == 0, told.err
     require_states(open_store(f"sqlite:///{tmp_path}/states.db", SPECIFICATION), events)
+
+
+def test_a_port_that_is_taken_is_told(cartwise: Commands, tmp_path: Path) -> None:
+    lake(tmp_path / "lake", shop(10))
+    with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104 - where metrics are served
+        port = taken.getsockname()[1]
+        told = cartwise("stream", "--events", tmp_path / "lake", "--metrics-port", port)
+    assert told.code == 1
+    assert f"metrics cannot be served at port {port}" in told.err
 
 
 def test_the_command_materializes_a_lake(cartwise: Commands, tmp_path: Path) -> None:

@@ -54,6 +54,16 @@ def test_written_scores_are_in_the_topic(broker: str) -> None:
     assert sorted(found, key=lambda score: score.user_id) == scores
 
 
+def test_what_the_client_refuses_at_once_is_an_error_too(broker: str) -> None:
+    outbox = EventOutbox(broker, "shop.events")
+    huge = msgspec.structs.replace(event(1), brand="x" * 17 * 2**20)
+    with pytest.raises(StreamError, match="too large"):
+        asyncio.run(outbox.send([huge]))
+    asyncio.run(outbox.send([event(2)]))
+    assert outbox.trouble is None
+    outbox.close()
+
+
 def test_a_broker_that_is_away_is_an_error_in_time() -> None:
     outbox = EventOutbox(f"127.0.0.1:{free_port()}", "shop.events")
     with pytest.raises(StreamError, match="send them again"):
