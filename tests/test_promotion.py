@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,55 +13,30 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cartwise.data.ingest import ingest
-from cartwise.data.simulate import simulate
-from cartwise.data.training_set import build
 from cartwise.errors import FingerprintMismatch, RegistryError
-from cartwise.model.boosting import Boosting, Seeding
+from cartwise.model.boosting import Seeding
 from cartwise.model.bundle import SPEC, Bundle, write_bundle
 from cartwise.model.contest import Contest
 from cartwise.model.gate import Decision
 from cartwise.model.mlflow_store import Tracking
 from cartwise.model.registry import Registry, rollback
-from cartwise.model.training import TrainingSettings, train
+from cartwise.model.training import train
 from cartwise.progress import SILENT
 from cartwise.promotion import Evidence, GateSettings, Promotion, _crown, _store, promote
 from cartwise.scoring import score
 from tests.commands import Commands
+from tests.shops import GOOD, Shop, make_shop
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and its libraries
 
-GOOD = TrainingSettings()
-POOR = TrainingSettings(few_carts=Boosting(learning_rate=0.1, depth=1, rounds=1))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-QUICKLY = GateSettings(draws=300, twins=3)
-
-
-@dataclass(frozen=True)
-class Shop:
-    """A lake, its training set, and two bundles: one that learned something, one hardly."""
-
-    events: Path
-    training: Path
-    good: Path
-    poor: Path
-
-    @property
-    def evidence(self) -> Evidence:
-        return Evidence(self.training, self.events)
+QUICKLY = GateSettings(draws=300, twins=0)
+FAIRLY = GateSettings(draws=300, twins=3)
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    folder = tmp_path_factory.mktemp("shop")
-    events, training = folder / "events", folder / "training"
-    simulate(folder / "raw", sessions=24_000, days=14, seed=3)
-    ingest(sorted((folder / "raw").glob("*.csv")), events)
-    build(events, training)
-    good, poor = (folder / name for name in ("good", "poor"))
-    train(training, good, GOOD)
-    train(training, poor, POOR)
-    return Shop(events, training, good, poor)
+    return make_shop(tmp_path_factory.mktemp("shop"))
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +60,11 @@ def registry(registered: Path, tmp_path: Path) -> Registry:
 def hold(registry: Registry, shop: Shop) -> Callable[..., Promotion]:
     """Registers a bundle and holds it against the champion."""
 
-    def hold(model: Path, evidence: Evidence = shop.evidence) -> Promotion:
+    def hold(
+        model: Path, evidence: Evidence = shop.evidence, settings: GateSettings = QUICKLY
+    ) -> Promotion:
         version = registry.register(model, evidence.training)
-        return promote(version, evidence, registry, QUICKLY, now=NOW)
+        return promote(version, evidence, registry, settings, now=NOW)
 
     return hold
 
@@ -102,7 +79,7 @@ def test_a_better_challenger_becomes_champion_and_a_roll_back_undoes_it(
 ) -> None:
     poor = registry.register(shop.poor)
     registry.set_alias("champion", poor)
-    result = hold(shop.good)
+    result = hold(shop.good, settings=FAIRLY)
     assert result.promoted, result.decision
     assert result.before
     assert result.before.number == poor.number
@@ -117,8 +94,8 @@ def test_an_equal_challenger_is_refused_and_the_reasons_stay_with_it(
     registry: Registry, shop: Shop, hold: Callable[..., Promotion], tmp_path: Path
 ) -> None:
     hold(shop.good)
-    train(shop.training, tmp_path / "twin", replace(GOOD, seeding=Seeding(8)))
-    result = hold(tmp_path / "twin")
+    train(shop.training, tmp_path / "twin", replace(GOOD, seeding=Seeding(12)))
+    result = hold(tmp_path / "twin", settings=FAIRLY)
     assert failed(result) == {"better"}
     assert registry.find("champion").number == 1
     tags = registry.find("challenger").tags
@@ -227,7 +204,7 @@ def test_the_command_line_tells_pipelines_by_its_exit_code(
     cartwise: Commands, registered: Path, shop: Shop
 ) -> None:
     shutil.copytree(registered, "mlruns")
-    where = ("--training", shop.training, "--events", shop.events, "--json", "-q")
+    where = ("--training", shop.training, "--events", shop.events, "--twins", 1, "--json", "-q")
     first = cartwise("promote", "--model", shop.good, *where)
     assert first.code == 0, first.err
     assert json.loads(first.out)["promoted"] is True
@@ -244,6 +221,6 @@ def test_the_command_line_tells_pipelines_by_its_exit_code(
     differing = json.loads(
         cartwise("models", "diff", "1", "2", "--training", shop.training, "--json", "-q").out
     )
-    assert differing["parameters"]["boosting.depth"] == [2, 1]
+    assert differing["parameters"]["boosting.depth"] == [3, 1]
     assert {"metrics", "features", "slices"} <= differing.keys()
     assert cartwise("rollback").code == 1

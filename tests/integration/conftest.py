@@ -19,6 +19,7 @@ import pytest
 import redis
 
 from deploy.services import environment
+from deploy.services.fleet import Fleet
 from deploy.services.kafka import Kafka, has_libraries
 from deploy.services.redis import Redis
 from deploy.services.server import Server, Unavailable
@@ -147,6 +148,22 @@ def session_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     server = Kafka(tmp_path_factory.mktemp("kafka"), libraries)
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def own_tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """MLflow with a PostgreSQL and an S3 server of its own, to ``kill()`` and ``start()`` again."""
+    fleet = Fleet(tmp_path_factory.mktemp("tracking"))
+    with pytest.MonkeyPatch.context() as variables:
+        # MLflow shall not try a dead S3 for half a minute.
+        variables.setenv("AWS_MAX_ATTEMPTS", "2")
+        try:
+            fleet.start("mlflow")
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+        yield fleet
+        for server in fleet:
+            server.kill()
 
 
 def _started(server: AnyServer) -> AnyServer:
