@@ -65,7 +65,9 @@ class EntityRows:
         column = pl.Series(name, pl.from_arrow(self.table[here]))
         _refuse_rounded(column, here)
         try:
-            return column.cast(EVENT_SCHEMA[name])
+            typed = column.cast(EVENT_SCHEMA[name])
+            # An empty text is none, as in the log.
+            return typed.replace("", None) if typed.dtype == pl.String else typed
         except pl.exceptions.PolarsError as error:
             raise EntityRowsUnusable(
                 f"the entity rows' column '{here}' cannot be read as {EVENT_SCHEMA[name]}, which "

@@ -21,8 +21,12 @@ class KeyMaker:
         self._needed = np.array(masks, dtype=np.int64)
 
     def keys(self, row: Mapping[str, Any]) -> dict[int, bytes]:
-        """Keys by the place of their entity, of those whose key columns all have a value."""
-        known = sum(1 << i for i, name in enumerate(KEY_COLUMNS) if row.get(name) is not None)
+        """Keys by the place of their entity, of those whose key columns all have a value.
+
+        An empty text is none, as in the log.
+        """
+        missing = (None, "")
+        known = sum(1 << i for i, name in enumerate(KEY_COLUMNS) if row.get(name) not in missing)
         product, category, user = (row.get(name) or 0 for name in NUMBERS)
         texts = ((row.get(name) or "").encode() for name in TEXTS)
         data = keys_of(

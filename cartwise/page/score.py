@@ -1,5 +1,6 @@
 """The tab *Score a cart*: pick a cart of late or type one; how likely, what to do, and why."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -88,9 +89,12 @@ def cart_of(values: Mapping[str, str]) -> dict[str, Any]:
 
 def _number(name: str, text: str) -> float:
     try:
-        return int(text) if name in INTEGERS else float(text)
+        number = int(text) if name in INTEGERS else float(text)
     except ValueError as bad:
         raise InputError(f"{FIELDS[name]}: '{text}' is no number") from bad
+    if not math.isfinite(number):
+        raise InputError(f"{FIELDS[name]}: '{text}' is no finite number")
+    return number
 
 
 def _answered(client: Client, values: Mapping[str, str]) -> str:

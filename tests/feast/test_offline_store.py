@@ -52,6 +52,13 @@ def history(store: FeatureStore, rows: pd.DataFrame, *features: str) -> pd.DataF
     return store.get_historical_features(entity_df=rows, features=list(features)).to_df()
 
 
+def test_an_empty_text_names_nobody_as_in_the_log(world: FeatureStore) -> None:
+    rows = at(10, 10, 10, brand=["a", "", None])
+    table = history(world, rows, "brand:brand_cart_28d")
+    assert table["brand_cart_28d"].isna().to_list() == [False, True, True]
+    assert table["brand"].to_list() == ["a", "", None]
+
+
 @settings(max_examples=5, deadline=None)
 @given(logs())
 def test_vectors_at_events_are_those_of_replay_to_the_bit(

@@ -65,6 +65,16 @@ def who(event: Event) -> dict[str, object]:
             ("user_id", "product_id", "category_id", "brand", "user_session")}  # fmt: skip
 
 
+def test_an_empty_text_names_nobody_as_in_the_log(tmp_path: Path) -> None:
+    store = world(tmp_path, LOG)
+    fill(tmp_path, LOG)
+    rows = [{**who(LOG[1]), "brand": brand} for brand in ("a", "", None)]
+    answer = read_at(store, START + 10, rows)
+    for name in SPECIFICATION.entity("brand").readings():
+        assert answer[name][1] is answer[name][2] is None
+    assert answer["brand_cart_28d"][0] > 0
+
+
 @settings(max_examples=4, deadline=None)
 @given(logs() | logs(late=True))
 def test_the_vector_of_a_cart_is_that_of_serving_and_of_replay(

@@ -11,6 +11,7 @@ from cartwise.features.live import LiveEvent
 from cartwise.features.live_batch import LiveBatch
 from cartwise.model.bundle import Bundle
 from cartwise.model.policy import Economics, what_if
+from cartwise.serving.scorer import CHUNK
 from tests.serving.worlds import CART_TIME, World, cart_event, cart_json, history, make_world
 
 
@@ -165,6 +166,18 @@ def test_scores_of_late_are_shown_latest_first(world: World, client: TestClient)
         score(world, client, product_id=product)
     shown = client.get("/v1/scores/recent?limit=3", headers=world.headers()).json()["scores"]
     assert [recent["cart"]["product_id"] for recent in shown] == [4, 3, 2]
+
+
+def test_many_scores_of_late_are_read_in_parts_so_that_carts_get_their_turn(
+    world: World, client: TestClient
+) -> None:
+    carts = {"carts": [cart_json(product_id=product) for product in range(2 * CHUNK + 5)]}
+    client.post("/v1/score/batch", json=carts, headers=world.headers())
+    reads = world.states.reads
+    shown = client.get("/v1/scores/recent?limit=1000", headers=world.headers()).json()["scores"]
+    assert world.states.reads == reads + 3
+    products = [recent["cart"]["product_id"] for recent in shown]
+    assert products == list(range(2 * CHUNK + 5))[::-1]
 
 
 def test_other_economics_are_tried_on_the_carts_of_late(world: World, client: TestClient) -> None:

@@ -20,7 +20,7 @@ from cartwise.serving.schemas import (
     RecentScore,
     RecentScores,
 )
-from cartwise.serving.scorer import Scored, age_seconds, live_event
+from cartwise.serving.scorer import CHUNK, Scored, age_seconds, live_event
 from cartwise.serving.service import REMEMBERED, Service
 
 
@@ -66,9 +66,14 @@ def recent_routes(service: Service) -> APIRouter:
     async def recent(limit: Annotated[int, Query(ge=1, le=REMEMBERED)] = 100) -> RecentScores:
         """Carts that this process has scored, the latest first. They are forgotten with it."""
         latest = [service.recent[i] for i in range(min(limit, len(service.recent)))]
-        outcomes = await service.outcomes.of([scored for _, scored in latest])
-        pairs = zip(latest, outcomes, strict=True)
-        return RecentScores(scores=[_recent(*one, outcome) for one, outcome in pairs])
+        scores: list[RecentScore] = []
+        # In parts, between which carts that wait for their score get their turn.
+        for start in range(0, len(latest), CHUNK):
+            part = latest[start : start + CHUNK]
+            outcomes = await service.outcomes.of([scored for _, scored in part])
+            pairs = zip(part, outcomes, strict=True)
+            scores += [_recent(*one, outcome) for one, outcome in pairs]
+        return RecentScores(scores=scores)
 
     return router
 
