@@ -2,17 +2,19 @@
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import redis
 
 from cartwise.errors import StoreError, StoreIncomplete, StoreTimeout, StoreUnavailable
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.packed import KEY_BYTES
-from cartwise.store import Store, open_async_store
+from cartwise.store import Position, Resumption, Store, open_async_store
 from cartwise.store.redis_library import SLACK_SECONDS
 from cartwise.store.redis_reader import Pipe
 from deploy.services.redis import Redis
@@ -22,6 +24,8 @@ from tests.store.places import opened
 from tests.store.servers import client_of, redis_server
 
 pytestmark = pytest.mark.integration
+
+STORE_GUIDE = Path(__file__).parents[2] / "docs/store.md"
 
 
 @pytest.fixture
@@ -184,6 +188,29 @@ def test_a_password_opens_and_a_wrong_one_is_told(server: Redis) -> None:
             store.check()
         with pytest.raises(StoreError, match="URL"):
             read_once(url)
+
+
+def test_an_account_with_the_rights_that_the_documentation_names_is_enough(server: Redis) -> None:
+    [rule] = re.findall(r"ACL SETUSER cartwise on >PASSWORD ([^`]+)", STORE_GUIDE.read_text())
+    with client_of(server) as client:
+        client.function_flush()
+        client.execute_command("ACL", "SETUSER", "cartwise", "on", ">word", *rule.split())
+        url = f"redis://cartwise:word@{urlsplit(server.url).netloc.rpartition('@')[2]}/0"
+        try:
+            with opened(url) as store:
+                store.check()
+                store.load([list(deltas(EVENTS[:60]).items())], {SOURCE: Resumption(Position(60))})
+                store.merge(batch(EVENTS[60:], 60))
+                require_same(states_of(store), deltas(EVENTS))
+                assert store.resume(SOURCE).position == store.positions()[SOURCE]
+            assert None not in read_once(url)
+            with (
+                redis.Redis.from_url(url) as own,
+                pytest.raises(redis.exceptions.NoPermissionError),
+            ):
+                own.set("of-somebody-else", "1")
+        finally:
+            client.acl_deluser("cartwise")
 
 
 def test_a_server_that_evicts_states_is_refused(server: Redis, store: Store) -> None:
