@@ -15,7 +15,7 @@ from rich.markup import escape
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.packed import Packing
 from cartwise.options import DEFAULT_STORE_URL, Json, StoreUrl
-from cartwise.store import Position, open_store
+from cartwise.store import Position, open_existing_store
 from cartwise.store.comparison import Comparison, compare
 from cartwise.store.dump import dump as dump_states
 from cartwise.store.protocol import Store
@@ -37,7 +37,7 @@ At = Annotated[
 @store.command()
 def info(store_url: StoreUrl = DEFAULT_STORE_URL, as_json: Json = False) -> None:
     """Count what a store holds: states and bytes by entity, and where its sources stand."""
-    with closing(open_store(store_url, SPECIFICATION)) as opened:
+    with closing(open_existing_store(store_url, SPECIFICATION)) as opened:
         opened.check()
         facts = store_facts(opened)
     present(facts, store_summary(facts), as_json=as_json)
@@ -51,7 +51,7 @@ def dump(
     as_json: Json = False,
 ) -> None:
     """Write all states to a Parquet file, every value by its name, as of one moment."""
-    with closing(open_store(store_url, SPECIFICATION)) as opened:
+    with closing(open_existing_store(store_url, SPECIFICATION)) as opened:
         opened.check()
         time = _seconds(at, opened)
         states = dump_states(opened, SPECIFICATION, out, time=time)
@@ -73,8 +73,8 @@ def diff(
     other ways.
     """
     with (
-        closing(open_store(url_a, SPECIFICATION)) as one,
-        closing(open_store(url_b, SPECIFICATION)) as other,
+        closing(open_existing_store(url_a, SPECIFICATION)) as one,
+        closing(open_existing_store(url_b, SPECIFICATION)) as other,
     ):
         one.check()
         other.check()

@@ -1,6 +1,6 @@
 """Where states live: one protocol over memory, SQLite and Redis."""
 
-from cartwise.store.opening import open_async_store, open_store
+from cartwise.store.opening import open_async_store, open_existing_store, open_store
 from cartwise.store.protocol import Advance, AsyncStore, Merge, Position, Resumption, Store
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "Resumption",
     "Store",
     "open_async_store",
+    "open_existing_store",
     "open_store",
 ]

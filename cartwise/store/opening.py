@@ -33,6 +33,20 @@ def open_store(url: str, specification: Specification) -> Store:
     return SqliteStore(_sqlite_path(url), specification)
 
 
+def open_existing_store(url: str, specification: Specification) -> Store:
+    """As :func:`open_store`, for who only looks: a file that is missing is not made.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if url.startswith(_SQLITE) and not (path := _sqlite_path(url)).exists():
+        raise InputError(
+            f"there is no store at {path}: check the path; 'cartwise stream' and "
+            "'cartwise materialize' make one"
+        )
+    return open_store(url, specification)
+
+
 def open_async_store(url: str, specification: Specification) -> AsyncStore:
     """As :func:`open_store`, for a server that must not wait; it reads only."""
     if url == "memory://":

@@ -36,7 +36,9 @@ def store_error(error: Exception) -> StoreError:
         error = ConnectionError(text)
     match error:
         case AuthenticationError() | AuthorizationError() | NoPermissionError():
-            return StoreError(f"Redis refuses these credentials ({error}): check the store's URL")
+            return StoreError(
+                f"Redis refuses this account ({error}): check the store's URL, and its rights"
+            )
         case TimeoutError():
             return StoreTimeout(f"Redis did not answer in time ({error})")
         case OutOfMemoryError():

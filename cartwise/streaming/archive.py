@@ -94,9 +94,12 @@ class Archive:
         held = self._held.setdefault(record.source, _Held(begin, begin, now))
         self._next[record.source] = held.end = record.offset + 1
         try:
-            held.events.append((record, read_event(record)))
+            event = read_event(record)
         except RefusedMessage:
             self._metrics.refused.inc()
+        else:
+            # Its bytes are not needed any more, and would be a third of what is held.
+            held.events.append((record._replace(value=b""), event))
 
     def _is_due(self, held: _Held) -> bool:
         waited = self._monotonic() - held.since

@@ -1,7 +1,8 @@
 """A log played into the topic of events, in its own order.
 
 Rows that ingest would refuse are not sent, but counted. Whoever stops half-way may go on: what was
-delivered is kept in a file, and the few events that are then sent twice count once.
+delivered is kept in a file, second by second. The events that are then sent twice count once where
+the workers' duplicate horizon covers what is sent in a second.
 """
 
 import json

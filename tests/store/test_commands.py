@@ -41,6 +41,14 @@ def test_info_counts_states_and_tells_the_sources(cartwise: Commands) -> None:
     assert facts["sources"][SOURCE]["applied"] == len(EVENTS)
 
 
+def test_a_store_that_is_not_there_is_told_and_not_made(cartwise: Commands) -> None:
+    for arguments in (["info", "--store-url", ONE], ["diff", ONE, OTHER]):
+        told = cartwise("store", *arguments)
+        assert told.code == 1
+        assert "there is no store at one.db" in told.err
+    assert list(Path().iterdir()) == []
+
+
 def test_dump_has_every_state_as_of_one_moment(cartwise: Commands) -> None:
     with opened(ONE) as store:
         add(store, EVENTS)
