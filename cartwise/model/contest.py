@@ -90,7 +90,11 @@ def by_file(scores: Path) -> Score:
         found = frame.select(_KEYS).join(
             known, on=_KEYS, how="left", maintain_order="left", nulls_equal=True
         )[PROBABILITY]
-        if len(found) != frame.height or found.null_count():
+        if len(found) != frame.height:
+            raise InputError(
+                f"'{scores}' holds a cart more than once: write it again with 'cartwise score'"
+            )
+        if found.null_count():
             raise InputError(
                 f"'{scores}' lacks {found.null_count():,} of the test carts: score the lake that "
                 "the training set was built from, with the champion"

@@ -5,6 +5,7 @@ thought about is closed: a path that is neither open nor has a scope is not pass
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -83,6 +84,8 @@ class Guard:
             self._require_scope(key, connection["path"])
             if wait := self._buckets.wait_seconds(key.id):
                 raise later(HTTPStatus.TOO_MANY_REQUESTS, "this key asks too often", wait)
+        else:
+            _require_own_name(Request(connection))
         if self._in_work >= self._limits.requests:
             raise later(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests are in work", 1)
 
@@ -121,6 +124,8 @@ class Guard:
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, _CLOSE)
 
 
+_OWN_NAME: Final = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
+
 _CLOSE: Final = {"Connection": "close"}
 """What is left of such a body will not be read, so the connection cannot be used again."""
 
@@ -132,6 +137,13 @@ def _identify(request: Request, keyring: Keyring) -> Key:
         detail = f"send a valid key: 'Authorization: {SCHEME} cw_…'"
         raise Refusal(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": SCHEME} | _CLOSE)
     return key
+
+
+def _require_own_name(request: Request) -> None:
+    """Without keys, a page somewhere could ask in the name of who looks at it (DNS rebinding)."""
+    if not _OWN_NAME.fullmatch(request.headers.get("host", "")):
+        detail = "without keys this server answers to the names of its own machine: ask 127.0.0.1"
+        raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, detail)
 
 
 def _require_utf8(body: bytes) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from cartwise.serving.app import create_app
 from cartwise.serving.guard import Limits
 from cartwise.serving.keys import Keyring, Scope
 from cartwise.serving.rates import Rate
@@ -114,6 +115,15 @@ def test_no_spelling_of_a_path_gets_around_its_scope(
         for scope in set(Scope) - set(scopes) if scopes else ():
             response = ask(client, method, path + suffix, world.headers(scope))
             assert response.status_code in (403, 404), (method, path, suffix, scope)
+
+
+def test_without_keys_a_server_answers_to_the_names_of_its_own_machine_only(world: World) -> None:
+    app = create_app(world.service, keyring=lambda: None)
+    statuses = {}
+    with TestClient(app) as client:
+        for host in ("127.0.0.1:8000", "localhost", "[::1]:8000", "shop.example", "127.0.0.1.evil"):
+            statuses[host] = client.get("/v1/model", headers={"Host": host}).status_code
+    assert list(statuses.values()) == [200, 200, 200, 421, 421]
 
 
 def test_a_revoked_key_opens_nothing() -> None:
