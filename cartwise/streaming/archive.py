@@ -78,14 +78,20 @@ class Archive:
         for gone in self._held.keys() - set(self._source.running):
             # Whoever has the partition now reads these again.
             del self._held[gone]
-        for source in list(self._source.waiting):
-            offset = self._arrivals.next_offset(source)
-            if self._source.start(source, offset):
-                self._next[source] = offset or 0
-                self._log.info("taken over", partition=source, offset=offset)
+        self._take_over()
         for source in [source for source, held in self._held.items() if self._is_due(held)]:
             self._write(source)
         self._metrics.show_lag(self._source.lag())
+
+    def _take_over(self) -> None:
+        waiting = list(self._source.waiting)
+        # A lake of years has millions of files: they are looked through once for all partitions.
+        ranges = self._arrivals.ranges() if waiting else {}
+        for source in waiting:
+            offset = ranges[source][-1].end if source in ranges else None
+            if self._source.start(source, offset):
+                self._next[source] = offset or 0
+                self._log.info("taken over", partition=source, offset=offset)
 
     def _take(self, record: Record) -> None:
         if record.offset < self._next[record.source]:

@@ -10,7 +10,8 @@ import io
 import os
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 from typing import Final, NamedTuple, Self
@@ -79,21 +80,20 @@ class Arrivals:
         self._files, self._root = _file_system(self.place, s3_endpoint)
 
     def ranges(self) -> dict[str, list[Range]]:
-        """What is there by partition, in order, without what lies wholly within another range."""
-        found = self._files.get_file_info(
-            fs.FileSelector(self._root, allow_not_found=True, recursive=True)
-        )
+        """What is there by partition, in order, without what lies wholly within another range.
+
+        Raises:
+            InputError: the lake does not answer.
+        """
+        selector = fs.FileSelector(self._root, allow_not_found=True, recursive=True)
+        with self._answering():
+            found = self._files.get_file_info(selector)
         by_source: defaultdict[str, list[Range]] = defaultdict(list)
         for one in sorted(filter(None, (Range.of(info.path) for info in found)), key=_by_place):
             before = by_source[one.source]
             if not before or one.end > before[-1].end:
                 before.append(one)
         return dict(by_source)
-
-    def next_offset(self, source: str) -> int | None:
-        """The offset after the last one of a partition, None where there is none yet."""
-        ranges = self.ranges().get(source)
-        return ranges[-1].end if ranges else None
 
     def write(self, where: Range, arrived: Sequence[tuple[Record, Event]]) -> None:
         """Write the events of a range; the file is there at once or not at all.
@@ -115,13 +115,25 @@ class Arrivals:
         return frame
 
     def load(self, path: str) -> bytes | None:
-        """The content of a file beside the arrivals, None where there is none."""
+        """The content of a file beside the arrivals, None where there is none; errors as above."""
         try:
-            with self._files.open_input_file(f"{self._root}/{path}") as file:
+            with self._answering(), self._files.open_input_file(f"{self._root}/{path}") as file:
                 content: bytes = file.read()
         except FileNotFoundError:
             return None
         return content
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise InputError(
+                f"{self.place} cannot be read ({str(error).splitlines()[0]}): check the address, "
+                "the credentials, and that its server answers"
+            ) from error
 
     def save(self, path: str, content: bytes) -> None:
         """Write a file beside the arrivals or among them: there at once, or not at all.

@@ -133,10 +133,16 @@ def _resumptions(
 ) -> dict[str, Resumption]:
     """What a worker would know that had followed all that is published."""
     known: dict[str, Resumption] = {}
+    ranges = arrivals.ranges()
+    if missing := published.complete.keys() - ranges.keys():
+        raise InputError(
+            f"{arrivals.place} has no files of {min(missing)} any more, from which its days were "
+            "published: restore them"
+        )
     with progress.task("arrivals", None, "events") as advance:
         for source, end in published.complete.items():
             partition = Partition(source, Resumption(), horizon_seconds)
-            for one in arrivals.ranges()[source]:
+            for one in ranges[source]:
                 frame = arrivals.read(one)
                 offsets = frame["offset"].to_list()
                 for offset, event in zip(offsets, events_of(frame.select(COLUMNS)), strict=True):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ from cartwise.streaming.publishing import Published, publish
 from cartwise.streaming.replayer import events_of
 from cartwise.wire import Event
 from tests.data.shops import files_of
+from tests.serving.processes import free_port
 from tests.streaming.worlds import Member, Topic, drain, live, require_states, shop, view, worker
 
 GIGABYTE = 10**9
@@ -67,7 +69,7 @@ def test_every_event_is_kept_with_its_place_and_its_time_of_arrival(tmp_path: Pa
     assert kept.select("partition", "offset").is_unique().all()
     assert kept["arrived"].dt.epoch("ms").unique().to_list() == [1_600_000_000_500]
     assert metrics.registry.get_sample_value("cartwise_archive_refused_total") == 1
-    assert arrivals.next_offset("shop.events/0") == len(topic.messages["shop.events/0"])
+    assert arrivals.ranges()["shop.events/0"][-1].end == len(topic.messages["shop.events/0"])
 
 
 def test_a_range_is_the_same_file_whoever_writes_it(tmp_path: Path) -> None:
@@ -190,6 +192,25 @@ def test_a_missing_file_of_arrivals_is_told(tmp_path: Path) -> None:
     files[1].unlink()
     with pytest.raises(InputError, match=r"arrivals of shop\.events/0 lack the offsets"):
         publish(Arrivals(str(tmp_path)), tmp_path / "events")
+
+
+def test_arrivals_that_are_gone_are_told_before_anything_is_loaded(tmp_path: Path) -> None:
+    archive(Topic(1).extend(shop(50)), tmp_path)
+    publish(Arrivals(str(tmp_path)), tmp_path / "events")
+    shutil.rmtree(tmp_path / "arrivals/shop.events")
+    store = MemoryStore(SPECIFICATION)
+    with pytest.raises(InputError, match=r"no files of shop\.events/0 any more"):
+        load(tmp_path, store)
+    store.check()
+
+
+def test_a_lake_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+    arrivals = Arrivals("s3://bucket/lake", f"http://127.0.0.1:{free_port()}")
+    for ask in (arrivals.ranges, lambda: Published.read(arrivals)):
+        with pytest.raises(InputError, match="that its server answers"):
+            ask()
 
 
 def test_the_stream_takes_over_from_materialized_states_without_gap_or_overlap(
