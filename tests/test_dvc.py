@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ SESSIONS = 24_000
 class Repository:
     """A git and DVC repository with this project's pipeline, and a remote beside it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, remote: str | None = None) -> None:
         self.folder = folder / "shop"
         self.folder.mkdir()
         for name in ("dvc.yaml", "params.yaml"):
@@ -31,7 +32,14 @@ class Repository:
         self("git", "init", "-q")
         self("git", "config", "user.email", "test@example.com")
         self("git", "config", "user.name", "Test")
-        self("dvc", "remote", "add", "-d", "store", str(folder / "remote"))
+        self("dvc", "remote", "add", "-d", "store", remote or str(folder / "remote"))
+
+    def clone(self, folder: Path) -> "Repository":
+        """What somebody else has after ``git clone``."""
+        self("git", "clone", "-q", ".", str(folder))
+        other = copy(self)
+        other.folder = folder
+        return other
 
     def __call__(self, program: str, *arguments: str) -> str:
         """Run git or DVC here, with this Python's commands on the path."""

@@ -90,8 +90,11 @@ def tune(
         raise NotEnoughData(
             f"'{training}' has no validation part to tune by: give a longer log, or do not tune"
         )
-    with _tracked(place, training) as log_trials, _reached(search.database):
-        study = _study(training, search, worker=0)
+    with (
+        _tracked(place, training) as log_trials,
+        _reached(search.database),
+        _study(training, search, worker=0) as study,
+    ):
         _run(study, training, search, progress)
         log_trials(study.get_trials(deepcopy=False, states=_DONE))
         return _best(study, search.parameters.boosting)
@@ -142,12 +145,12 @@ def _work(
     training: Path, search: Search, worker: int, on_trial: Callable[[], None] = lambda: None
 ) -> None:
     """Take trials, as one of several that do, until the study has enough of them."""
-    study, data = _study(training, search, worker), TrainingSet.open(training)
     seeding = search.seeding if search.jobs == 1 else replace(search.seeding, threads=1)
-    objective = partial(_loss, data, search.parameters, seeding)
-    while _done(study) < search.trials:
-        study.optimize(objective, n_trials=1)
-        on_trial()
+    objective = partial(_loss, TrainingSet.open(training), search.parameters, seeding)
+    with _study(training, search, worker) as study:
+        while _done(study) < search.trials:
+            study.optimize(objective, n_trials=1)
+            on_trial()
 
 
 def _loss(
@@ -175,18 +178,25 @@ def _suggested(trial: optuna.Trial, parameters: Parameters) -> dict[str, Any]:
     }
 
 
-def _study(training: Path, search: Search, worker: int) -> optuna.Study:
+@contextmanager
+def _study(training: Path, search: Search, worker: int) -> Iterator[optuna.Study]:
+    """The study, made where it is missing; its connections end with the block."""
     optuna.logging.set_verbosity(logging.WARNING)
-    study = optuna.create_study(
-        storage=_storage(search.database),
-        study_name=_name(training, search.parameters),
-        load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=search.seeding.seed + 1000 * worker),
-        pruner=optuna.pruners.MedianPruner(_STARTING_TRIALS, n_warmup_steps=_ROUNDS_PER_REPORT),
-    )
-    if worker == 0 and not study.get_trials(deepcopy=False):
-        study.enqueue_trial(_start(search.parameters))
-    return study
+    storage = _storage(search.database)
+    try:
+        study = optuna.create_study(
+            storage=storage,
+            study_name=_name(training, search.parameters),
+            load_if_exists=True,
+            sampler=optuna.samplers.TPESampler(seed=search.seeding.seed + 1000 * worker),
+            pruner=optuna.pruners.MedianPruner(_STARTING_TRIALS, n_warmup_steps=_ROUNDS_PER_REPORT),
+        )
+        if worker == 0 and not study.get_trials(deepcopy=False):
+            study.enqueue_trial(_start(search.parameters))
+        yield study
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def _start(parameters: Parameters) -> dict[str, Any]:
