@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Sequence
 from typing import Final, Protocol, TypeVar
 
-from cartwise.errors import CartwiseError
 from cartwise.serving.breaker import Breaker
 from cartwise.serving.metrics import Metrics
 
@@ -89,8 +88,12 @@ class StoreReader:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 result = await call
-        except (CartwiseError, TimeoutError) as error:
+        except TimeoutError as error:
             self._failed(str(error) or f"no answer within {self._timeout_seconds} s")
+            return None
+        # Also what nobody expected: those who share the read would wait for ever.
+        except Exception as error:
+            self._failed(str(error) or type(error).__name__)
             return None
         self._breaker.succeeded()
         self.trouble = None

@@ -73,6 +73,21 @@ def test_a_store_that_is_too_slow_counts_as_away() -> None:
     asyncio.run(run())
 
 
+def test_a_store_that_breaks_in_a_new_way_counts_as_away_and_leaves_nobody_waiting() -> None:
+    class Broken(Echo):
+        async def read(self, keys: Sequence[bytes]) -> list[bytes | None]:
+            raise ZeroDivisionError
+
+    async def run() -> None:
+        reader = reader_of(Broken())
+        async with asyncio.timeout(10):
+            reads = [asyncio.create_task(reader.read([key])) for key in (b"a", b"b")]
+            assert await asyncio.gather(*reads) == [None, None]
+        assert reader.trouble == "ZeroDivisionError"
+
+    asyncio.run(run())
+
+
 def test_while_the_breaker_is_open_nobody_waits_for_the_store() -> None:
     async def run() -> None:
         store = Echo()
