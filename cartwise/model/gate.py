@@ -201,7 +201,10 @@ def check_canary(compared: int, leak: str | None) -> Check:
 
 
 def check_parity(name: str, compared: int, unequal: int) -> Check:
-    """Whether vectors computed anew equal those that were trained and measured on, to the bit."""
+    """Whether vectors computed anew are those that were trained and measured on.
+
+    A replay's are to equal them to the bit, a stream's and a request's but for the last digits.
+    """
     return Check(
         f"parity {name}",
         unequal == 0 and compared > 0,

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from cartwise.page.batch import batch_tab
+from cartwise.page.batch import KEPT_SECONDS, batch_tab
 from cartwise.page.client import Client
 from cartwise.page.health import health_tab
 from cartwise.page.live import live_tab
@@ -12,7 +12,12 @@ from cartwise.page.score import score_tab
 
 def create_page(client: Client) -> gr.Blocks:
     """The page, to be launched with the theme and the styles of ``cartwise.page.style``."""
-    page = gr.Blocks(title="Cartwise", analytics_enabled=False, fill_width=True)
+    page = gr.Blocks(
+        title="Cartwise",
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=(KEPT_SECONDS, KEPT_SECONDS),
+    )
     with page:
         gr.Markdown(
             "# Cartwise\nHow likely is a product that was just put into a cart to be bought?"

@@ -1,7 +1,9 @@
 """The tab *Batch*: a CSV of carts up, the same carts with their scores down."""
 
 import json
+import shutil
 import tempfile
+import time
 from html import escape
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -17,6 +19,8 @@ from cartwise.page.markup import error, figures, note, table
 
 MOST_ROWS: Final = 20_000
 SHOWN: Final = 50
+KEPT_SECONDS: Final = 3600
+"""So long a scored file can be fetched."""
 _NEEDED: Final = ("event_time", "product_id", "price", "user_id")
 
 
@@ -37,6 +41,7 @@ def batch_tab(client: Client) -> None:
     given = gr.File(label="Carts (CSV)", file_types=[".csv"], type="filepath")
     told = gr.HTML(elem_id="batch")
     scored = gr.DownloadButton("Download the scored carts", visible=False, variant="primary")
+    folder = Path(tempfile.mkdtemp(prefix="cartwise-page-"))
 
     def run(path: str | None) -> tuple[str, Any]:
         if path is None:
@@ -46,7 +51,8 @@ def batch_tab(client: Client) -> None:
             frame = score_batch(client, batch)
         except (ApiError, InputError) as problem:
             return error(problem), gr.DownloadButton(visible=False)
-        return _told(batch, frame), gr.DownloadButton(value=_written(frame), visible=True)
+        made = write_download(frame, folder, time.time())
+        return _told(batch, frame), gr.DownloadButton(value=str(made), visible=True)
 
     given.change(run, given, [told, scored], api_visibility="private", show_progress="full")
 
@@ -106,10 +112,17 @@ def score_batch(client: Client, batch: Batch) -> pl.DataFrame:
     )
 
 
-def _written(frame: pl.DataFrame) -> str:
-    path = Path(tempfile.mkdtemp(prefix="cartwise-")) / "scored.csv"
+def write_download(frame: pl.DataFrame, folder: Path, now: float) -> Path:
+    """A file to be fetched from ``folder``, where those of more than an hour ago are removed.
+
+    ``now`` is in seconds since the Unix epoch.
+    """
+    for old in folder.iterdir():
+        if old.stat().st_mtime < now - KEPT_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
+    path = Path(tempfile.mkdtemp(dir=folder)) / "scored.csv"
     frame.write_csv(path)
-    return str(path)
+    return path
 
 
 def _told(batch: Batch, frame: pl.DataFrame) -> str:

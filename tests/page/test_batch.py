@@ -1,9 +1,10 @@
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from cartwise.errors import InputError
-from cartwise.page.batch import MOST_ROWS, read_batch
+from cartwise.page.batch import KEPT_SECONDS, MOST_ROWS, read_batch, write_download
 
 
 def test_rows_are_sorted_into_carts_and_reasons(csv: Path) -> None:
@@ -40,3 +41,13 @@ def test_a_file_that_cannot_be_used_is_explained(
     path.write_bytes(content)
     with pytest.raises(InputError, match=words):
         read_batch(path)
+
+
+def test_scored_files_do_not_pile_up(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"probability": [0.5]})
+    first = write_download(frame, tmp_path, 0.0)
+    second = write_download(frame, tmp_path, first.parent.stat().st_mtime + KEPT_SECONDS / 2)
+    assert first.exists()
+    third = write_download(frame, tmp_path, second.parent.stat().st_mtime + KEPT_SECONDS + 1)
+    assert list(tmp_path.rglob("*.csv")) == [third]
+    assert third.read_text() == "probability\n0.5\n"
