@@ -4,6 +4,7 @@ import os
 from collections.abc import Generator
 from pathlib import Path
 
+import prometheus_client  # noqa: F401 - before Feast, which would change how it keeps values
 import pytest
 
 from tests.commands import Commands
@@ -30,6 +31,12 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _refuse_skip(report)
     return report
+
+
+@pytest.fixture(autouse=True)
+def _metrics_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing Feast asks for metrics of several processes, of which none can be cleared."""
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
 
 
 @pytest.fixture

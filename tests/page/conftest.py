@@ -73,9 +73,9 @@ def own_process(api: str, key: str) -> Iterator[str]:
             assert process.wait(30) == 143
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium."""
+    """Chromium; while it is there, an event loop runs in this thread and no other one can."""
     if (program := shutil.which("chromium")) is None:
         pytest.skip("no chromium is installed: on Debian, apt-get install chromium")
     with sync_playwright() as playwright:
