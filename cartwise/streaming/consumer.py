@@ -37,6 +37,7 @@ class KafkaSource:
         self._lost = lost
         self._waiting: set[str] = set()
         self._running: dict[str, int] = {}
+        self._read: dict[str, int] = {}
         self._at_end: set[str] = set()
         self._was_assigned = False
         self._told = time.monotonic()
@@ -79,6 +80,7 @@ class KafkaSource:
             self._lost(first - offset)
         self._waiting.discard(source)
         self._running[source] = first if offset is None else max(offset, first)
+        self._read[source] = self._running[source]
         return True
 
     def hold(self) -> None:
@@ -112,9 +114,19 @@ class KafkaSource:
         if source not in self._running:
             return None
         self._at_end.discard(source)
+        self._follow(source, message.offset() or 0)
         kind, milliseconds = message.timestamp()
         arrived = None if kind == TIMESTAMP_NOT_AVAILABLE else milliseconds / 1000
         return Record(source, message.offset() or 0, arrived, message.value() or b"")
+
+    def _follow(self, source: str, offset: int) -> None:
+        """Note that a message was read, and what the topic deleted between it and the last one."""
+        expected, self._read[source] = self._read[source], offset + 1
+        if offset > expected:
+            # Offsets may also be left out by transactions: lost is what is before the first one.
+            first = self._watermarks(source)[0]
+            if first > expected:
+                self._lost(min(first, offset) - expected)
 
     def _hear(self, source: str, error: KafkaError) -> None:
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's own public name
@@ -132,8 +144,14 @@ class KafkaSource:
             )
 
     def _left(self, source: str, next_offset: int) -> int:
-        offsets = self._consumer.get_watermark_offsets(self._partition(source), cached=True)
-        return max(0, offsets[1] - next_offset)
+        return max(0, self._watermarks(source)[1] - next_offset)
+
+    def _watermarks(self, source: str) -> tuple[int, int]:
+        """The first offset of a partition and the one after the last, as far as it is known."""
+        offsets: tuple[int, int] = self._consumer.get_watermark_offsets(
+            self._partition(source), cached=True
+        )
+        return offsets
 
     def _commit(self) -> None:
         self._told = time.monotonic()
