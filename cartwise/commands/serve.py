@@ -93,7 +93,9 @@ def serve(
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option(help="The report of 'cartwise run', to be shown.", show_default=False),
+        typer.Option(
+            help="The report of 'cartwise run', shown while its model answers.", show_default=False
+        ),
     ] = None,
     host: Annotated[str, option("--host", variable="HOST", help="Address to listen at.")] = (
         "127.0.0.1"

@@ -14,6 +14,9 @@ KIND: Final = "urn:cartwise:problem:"
 _TITLES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
 """RFC 9110's, which Python knows from 3.13 on."""
 
+MOST_MISTAKES: Final = 100
+"""So many are named: who sends more has made one mistake many times."""
+
 _UNREADABLE_BODY: Final = "There was an error parsing the body"
 
 
@@ -78,7 +81,8 @@ async def _on_refusal(_request: Request, error: Exception) -> Response:
 async def _on_mistakes(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is registered for
     # The input itself is not repeated: it may be large, no valid JSON, or a secret.
-    mistakes = [Mistake(pointer=_pointer(e["loc"]), detail=e["msg"]) for e in error.errors()]
+    some = error.errors()[:MOST_MISTAKES]
+    mistakes = [Mistake(pointer=_pointer(one["loc"]), detail=one["msg"]) for one in some]
     detail = "the request does not fit its schema"
     return _response(HTTPStatus.UNPROCESSABLE_ENTITY, detail, mistakes)
 

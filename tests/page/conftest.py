@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from cartwise.model.bundle import Bundle
 from cartwise.page.client import Client
 from tests.serving.running import running
 from tests.serving.worlds import (
@@ -32,7 +33,10 @@ ARGUMENTS = [
     "--no-first-run",
     "--disable-background-networking",
 ]
-REPORT = "<html><body><h1>How good it is</h1><script>document.title = 'ran'</script></body></html>"
+REPORT = (
+    "<html><body><h1>How good it is</h1><script>document.title = 'ran'</script>{version}"
+    "</body></html>"
+)
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,9 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A page and its API, with carts of late of which one was bought. Not to be changed."""
     folder = tmp_path_factory.mktemp("site")
-    (folder / "report.html").write_text(REPORT)
-    world = make_world(write_model(folder / "model"), report=folder / "report.html")
+    model = write_model(folder / "model")
+    (folder / "report.html").write_text(REPORT.format(version=Bundle.load(model).version))
+    world = make_world(model, report=folder / "report.html")
     world.states.apply(history())
     with running(world.app) as api, ExitStack() as opened:
         client = opened.enter_context(closing(Client(api, world.keys["all"])))

@@ -200,6 +200,12 @@ def test_a_field_beyond_its_bounds_is_named(
     assert mistake["pointer"] == f"#/{next(iter(changes))}"
 
 
+def test_of_many_mistakes_the_first_hundred_are_named(world: World, client: TestClient) -> None:
+    response = client.post("/v1/score/batch", json={"carts": [{}] * 500}, headers=world.headers())
+    assert response.status_code == 422
+    assert len(response.json()["errors"]) == 100
+
+
 @pytest.mark.parametrize("price", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_a_price_that_is_no_finite_number_is_refused(
     world: World, client: TestClient, price: str

@@ -151,11 +151,15 @@ def test_without_a_model_nothing_is_ready_and_scores_are_refused(tmp_path: Path)
 
 def test_the_card_and_the_report_are_shown(model: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.html"
-    report.write_text("<h1>Report</h1>")
+    page = f"<h1>Report</h1> of {Bundle.load(model).version}"
+    report.write_text(page)
     world = make_world(model, report=report)
     with TestClient(world.app) as client:
         card = client.get("/v1/model/card", headers=world.headers())
         shown = client.get("/v1/model/report", headers=world.headers())
+        report.write_text("<h1>Report</h1> of the model before")
+        other = client.get("/v1/model/report", headers=world.headers())
     assert card.text == "# A model of noise\n"
     assert card.headers["content-type"].startswith("text/markdown")
-    assert shown.text == "<h1>Report</h1>"
+    assert shown.text == page
+    assert (other.status_code, "another model" in other.json()["detail"]) == (404, True)

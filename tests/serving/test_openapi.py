@@ -2,13 +2,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cartwise.model.bundle import Bundle
 from tests.serving.running import running
 from tests.serving.worlds import history, make_world
 
 
 def test_schemathesis_finds_nothing(model: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.html"
-    report.write_text("<!doctype html><title>Report</title>")
+    report.write_text(f"<!doctype html><title>Report of {Bundle.load(model).version}</title>")
     world = make_world(model, report=report)
     world.states.apply(history())
     with running(world.app) as address:

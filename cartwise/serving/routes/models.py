@@ -25,7 +25,7 @@ class Markdown(PlainTextResponse):
 
 
 def model_routes(service: Service, report: Path | None) -> APIRouter:
-    """Routes that tell of the models; ``report`` is an HTML file about the champion."""
+    """Routes that tell of the models; ``report`` is an HTML file that names its model."""
     router = APIRouter(tags=["model"])
 
     @router.get("/v1/model", summary="The models of the moment")
@@ -43,7 +43,11 @@ def model_routes(service: Service, report: Path | None) -> APIRouter:
         """The report of the champion's evaluation, as one page of HTML."""
         if report is None or not report.is_file():
             raise Refusal(HTTPStatus.NOT_FOUND, "this server was given no report")
-        return HTMLResponse(await asyncio.to_thread(report.read_bytes))
+        page = await asyncio.to_thread(report.read_bytes)
+        if service.pair().champion.version.encode() not in page:
+            detail = "the report that this server was given is of another model than the champion"
+            raise Refusal(HTTPStatus.NOT_FOUND, detail)
+        return HTMLResponse(page)
 
     @router.post("/v1/policy/what-if", summary="Try other economics")
     async def what_if(economics: Economics) -> WhatIf:
