@@ -117,6 +117,7 @@ class Worker:
         self._metrics = metrics
         self._partitions: dict[str, Partition] = {}
         self._backoff = Backoff(clock.monotonic)
+        self._said: set[type[CartwiseError]] = set()
         self._lag_shown = 0.0
         self._merging = ThreadPoolExecutor(1, "merging")
         self._under_way: _UnderWay | None = None
@@ -168,6 +169,11 @@ class Worker:
         self._metrics.setbacks.labels(type(error).__name__).inc()
         self._metrics.store_up.set(not isinstance(error, StoreUnavailable))
         if self._backoff.fail(at_once=isinstance(error, StaleOffset)):
+            self._said.clear()
+        # Of each kind once, for what keeps us waiting now may not be what it began with.
+        kind = next(kind for kind in _PASSING if isinstance(error, kind))
+        if kind not in self._said:
+            self._said.add(kind)
             self._log.warning("waiting", reason=str(error))
 
     def _recover(self, *, proven: bool) -> None:

@@ -6,13 +6,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from cartwise.errors import InputError, StoreError, StoreTimeout, StoreUnavailable
 from cartwise.store import Position
+from tests.features.live_events import LIVE
 from tests.store.batches import EVENTS, SOURCE, add, batch, deltas, require_same, states_of
 from tests.store.places import opened
 
@@ -38,10 +38,10 @@ def kill_until_done(url: str) -> int:
         command = [sys.executable, "-c", KILLED, url]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
-            first = process.stdout.readline()
-            if not first:
+            # After so many merges and not after so long: a quick machine would be done by then.
+            told = [process.stdout.readline() for _ in range(8 + 4 * (kills % 3))]
+            if not told[0]:
                 return kills
-            time.sleep(0.02 + 0.02 * (kills % 4))
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
 
@@ -54,9 +54,21 @@ def test_a_killed_writer_leaves_whole_batches_only(tmp_path: Path) -> None:
         assert store.positions() == {SOURCE: Position(120, EVENTS[-1].time, 120)}
 
 
+def after_each(merges: int) -> set[tuple[bytes | None, ...]]:
+    """The states of an event's keys before and after each of so many merges of the same event."""
+    added = deltas(EVENTS[:1])
+    states: list[bytes | None] = [None] * len(added)
+    whole = {tuple(states)}
+    for _ in range(merges):
+        states = list(LIVE.packing.merge(list(added), states, list(added.values())))
+        whole.add(tuple(states))
+    return whole
+
+
 def test_a_reader_sees_whole_batches_while_another_writes(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'states.db'}"
     keys, finished = list(deltas(EVENTS[:1])), threading.Event()
+    whole = after_each(30)
     with opened(url) as writer, opened(url) as reader:
 
         def write() -> None:
@@ -68,8 +80,7 @@ def test_a_reader_sees_whole_batches_while_another_writes(tmp_path: Path) -> Non
         thread.start()
         torn = 0
         while not finished.is_set():
-            states = reader.read(keys)
-            torn += len({state is None for state in states}) != 1
+            torn += tuple(reader.read(keys)) not in whole
         thread.join()
         assert torn == 0
         assert None not in reader.read(keys)

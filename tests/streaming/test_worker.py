@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from cartwise import wire
-from cartwise.errors import StoreTimeout, StoreUnavailable
+from cartwise.errors import StoreTimeout, StoreUnavailable, StreamError
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.replay import Replay
 from cartwise.store.memory import MemoryStore
@@ -236,6 +236,31 @@ def test_nothing_counts_before_scores_and_dead_letters_are_delivered() -> None:
     drain(worker(Member(Topic().extend(events)), states, published))
     require_states(states, events)
     assert len({score.event_id for score in published.scores}) == len(published.scores) > 10
+
+
+def test_a_second_trouble_behind_the_first_is_said_too(capsys: pytest.CaptureFixture[str]) -> None:
+    class Remade(Member):
+        """A member of whose topic the store knows offsets that it does not have."""
+
+        def start(self, source: str, offset: int | None) -> bool:
+            if states.merges:
+                raise StreamError("the topic was made anew")
+            return super().start(source, offset)
+
+    class Away(MemoryStore):
+        merges = 0
+
+        def merge(self, _merge: Merge) -> None:
+            self.merges += 1
+            raise StoreUnavailable("away")
+
+    states = Away(SPECIFICATION)
+    one = worker(Remade(Topic().extend(shop(50))), states)
+    for _ in range(100):
+        one.step()
+    said = capsys.readouterr().out
+    assert said.count("waiting") == 2
+    assert said.count("the topic was made anew") == 1
 
 
 def test_trouble_is_said_once_and_shown_in_a_metric() -> None:
