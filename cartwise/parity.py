@@ -83,11 +83,11 @@ def _sample(log: Log, training: Path, seed: int) -> Mapping[date, pl.DataFrame]:
     }
 
 
-def check_live(log: Log, training: Path) -> list[Parity]:
-    """Walk the log's begin as a stream, and before each cart ask for it as a request does."""
+def check_live(log: Log, training: Path, *, events: int = LIVE_EVENTS) -> list[Parity]:
+    """Walk the log's first events as a stream, and before each cart ask for it as a request."""
     live, states = Live(SPECIFICATION), dict[bytes, bytes]()
     asked, streamed, stored = [], [], []
-    for before, cart, truth in _carts(log, training):
+    for before, cart, truth in _carts(log, training, events):
         _stream(live, states, before)
         asked.append(live.vector(cart, [states.get(key) for key in live.keys(cart)]))
         streamed.append(_stream(live, states, [cart])[0])
@@ -114,11 +114,13 @@ def _stream(live: Live, states: dict[bytes, bytes], events: list[LiveEvent]) -> 
     return walked.vectors
 
 
-def _carts(log: Log, training: Path) -> Iterator[tuple[list[LiveEvent], LiveEvent, Vectors]]:
-    """The carts at the log's begin: the events since the one before, the cart, its vector."""
+def _carts(
+    log: Log, training: Path, most: int
+) -> Iterator[tuple[list[LiveEvent], LiveEvent, Vectors]]:
+    """Carts among the log's first events: the events since the one before, the cart, its vector."""
     walked, since = 0, list[LiveEvent]()
     for day in log.days:
-        events = list(_live_events(read_day(log.lake, day).head(LIVE_EVENTS - walked)))
+        events = list(_live_events(read_day(log.lake, day).head(most - walked)))
         carts = read_carts(training, day)
         stored = dict(zip(carts["row"].to_list(), _vectors(carts), strict=True))
         for row, event in enumerate(events):
@@ -128,7 +130,7 @@ def _carts(log: Log, training: Path) -> Iterator[tuple[list[LiveEvent], LiveEven
             else:
                 since.append(event)
         walked += len(events)
-        if walked >= LIVE_EVENTS:
+        if walked >= most:
             return
 
 

@@ -35,7 +35,7 @@ from cartwise.model.gate import Decision, GateLimits
 from cartwise.model.gate_report import render_decision
 from cartwise.model.registry import REPLACED, Registry, Version
 from cartwise.model.training import TrainingSettings, train
-from cartwise.parity import check_live, check_replay
+from cartwise.parity import LIVE_EVENTS, check_live, check_replay
 from cartwise.progress import SILENT, Progress
 
 DECISION: Final = "gate"
@@ -50,12 +50,14 @@ class GateSettings:
     """What the gate asks, and how finely it measures.
 
     ``twins`` are trained by the challenger's recipe with other seeds, to know how much better a
-    model is by the luck of its seed; with none, luck counts as merit.
+    model is by the luck of its seed; with none, luck counts as merit. ``live_events`` at the log's
+    begin are walked as a stream and asked for as requests.
     """
 
     limits: GateLimits = field(default_factory=GateLimits)
     twins: int = 5
     draws: int = 1000
+    live_events: int = LIVE_EVENTS
     seed: int = 7
     memory_bytes: int = 3_000_000_000
 
@@ -174,7 +176,7 @@ def decide(
     progress.say("comparing, with the paired bootstrap")
     comparison = contest.compare(draws=settings.draws, seed=settings.seed)
     parities = [
-        *check_live(log, evidence.training),
+        *check_live(log, evidence.training, events=settings.live_events),
         check_replay(
             log,
             evidence.training,

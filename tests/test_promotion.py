@@ -30,8 +30,8 @@ from tests.shops import GOOD, Shop, make_shop
 pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and its libraries
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-QUICKLY = GateSettings(draws=300, twins=0)
-FAIRLY = GateSettings(draws=300, twins=3)
+QUICKLY = GateSettings(draws=300, twins=0, live_events=3000)
+FAIRLY = replace(QUICKLY, twins=3)
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # of MLflow and its libraries
 ]
 
-QUICKLY = GateSettings(draws=300, twins=0)
+QUICKLY = GateSettings(draws=300, twins=0, live_events=3000)
 
 
 @pytest.fixture
