@@ -174,7 +174,8 @@ def decide(
     """Every check of the gate."""
     limits, log = settings.limits, Log.read(evidence.lake)
     progress.say("comparing, with the paired bootstrap")
-    comparison = contest.compare(draws=settings.draws, seed=settings.seed)
+    large = limits.large(contest.carts.height)
+    comparison = contest.compare(draws=settings.draws, seed=settings.seed, fewest_carts=large)
     parities = [
         *check_live(log, evidence.training, events=settings.live_events),
         check_replay(

@@ -92,8 +92,8 @@ class Comparison:
     """What the paired bootstrap found.
 
     ``critical`` is how many standard errors some slice exceeds by chance in 5 of 100 cases where
-    none is worse: the draws' own maximum over all slices, so that slices that overlap are not
-    counted twice (Westfall and Young 1993).
+    none is worse: the draws' own maximum over all slices that are judged, so that slices that
+    overlap are not counted twice (Westfall and Young 1993).
     """
 
     carts: int
@@ -111,12 +111,14 @@ def compare(
     *,
     draws: int = 1000,
     seed: int = 7,
+    fewest_carts: float = 0,
 ) -> Comparison:
     """Compare both models overall and in each of ``slices``, masks of carts by name.
 
     ``twins`` are probabilities (carts,) by the challenger's recipe with other seeds, two or more;
-    without them, only the choice of test carts makes the difference uncertain. Many carts get fewer
-    draws, but never fewer than 200.
+    without them, only the choice of test carts makes the difference uncertain. Slices of fewer than
+    ``fewest_carts`` are measured, and do not count for ``critical``. Many carts get fewer draws,
+    but never fewer than 200.
     """
     losses = [log_losses(score, pair.bought) for score in (pair.champion, pair.challenger)]
     masks = np.array([np.ones(len(pair.users), np.bool_), *slices.values()])
@@ -130,6 +132,7 @@ def compare(
         with np.errstate(invalid="ignore"):
             return np.append(excess @ weight / (masks @ weight), auc)
 
+    judged = np.array([mask.sum() >= fewest_carts for mask in slices.values()], dtype=np.bool_)
     value = measured(np.ones(len(pair.users)))
     drawn = np.array([measured(weight) for weight in weighings(pair.users, draws, seed)])
     error = np.nanstd(drawn, axis=0) if len(drawn) else np.zeros_like(value)
@@ -143,7 +146,9 @@ def compare(
             SliceDifference(name, int(mask.sum()), float(losses[0][mask].mean()), difference)
             for (name, mask), difference in zip(slices.items(), found[1:-1], strict=True)
         ],
-        critical=_critical(drawn[:, 1:-1] - value[1:-1], error[1:-1]) if slices else np.inf,
+        critical=_critical((drawn - value)[:, 1:-1][:, judged], error[1:-1][judged])
+        if judged.any()
+        else np.inf,
     )
 
 

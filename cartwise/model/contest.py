@@ -59,14 +59,14 @@ class Contest:
         first, last = times[0], times[-1]
         return first, last
 
-    def compare(self, *, draws: int = 1000, seed: int = 7) -> Comparison:
-        """The paired comparison, overall and by slice."""
+    def compare(self, *, draws: int = 1000, seed: int = 7, fewest_carts: float = 0) -> Comparison:
+        """The paired comparison, overall and by slice; those of few carts are not judged."""
         pair = Pair(self.carts["user_id"].to_numpy(), self.bought, self.champion, self.challenger)
         slices = {
             f"{dimension}: {name.split(': ', 1)[-1]}": among.to_numpy()
             for dimension, name, among in slice_masks(self.carts)
         }
-        return compare(pair, slices, self.twins, draws=draws, seed=seed)
+        return compare(pair, slices, self.twins, draws=draws, seed=seed, fewest_carts=fewest_carts)
 
 
 def base_rate(data: TrainingSet) -> Score:

@@ -55,6 +55,10 @@ class GateLimits:
     latency_microseconds: float = 1000.0
     age_days: float = 60.0
 
+    def large(self, carts: int) -> float:
+        """How many of so many test carts make a slice large."""
+        return max(self.large_carts, self.large_share * carts)
+
 
 @dataclass(frozen=True)
 class Check:
@@ -125,7 +129,7 @@ def check_ranking(comparison: Comparison, limits: GateLimits) -> Check:
 
 def check_slices(comparison: Comparison, limits: GateLimits) -> list[Check]:
     """Whether log loss has not risen in any large slice: neither beyond chance nor by too much."""
-    enough = max(limits.large_carts, limits.large_share * comparison.carts)
+    enough = limits.large(comparison.carts)
     large = (one for one in comparison.slices if one.carts >= enough)
     return [_check_slice(one, comparison.critical, limits) for one in large]
 

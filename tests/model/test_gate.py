@@ -176,6 +176,19 @@ def test_overlapping_slices_are_not_counted_twice() -> None:
     assert alone.critical == pytest.approx(1.64, abs=0.35)
 
 
+def test_small_slices_do_not_hide_harm_to_large_ones() -> None:
+    shop = Shop(11)
+    pair = Pair(shop.users, shop.bought, shop.model(0.6), shop.model(0.6))
+    place = np.arange(CARTS)
+    large = {f"third {i}": place % 3 == i for i in range(3)}
+    small = {f"few {i}": place // 40 == i for i in range(20)}
+    alone = compare(pair, large, draws=200)
+    beside = compare(pair, large | small, draws=200, fewest_carts=LIMITS.large(CARTS))
+    assert beside.critical == alone.critical
+    assert compare(pair, large | small, draws=200).critical > alone.critical
+    assert len(beside.slices) == 23
+
+
 def test_a_stale_challenger_is_stopped() -> None:
     day = timedelta(days=1)
     assert check_freshness(NOW - 10 * day, NOW - 20 * day, NOW, LIMITS).passed
