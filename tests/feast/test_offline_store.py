@@ -23,8 +23,15 @@ from cartwise.errors import FingerprintMismatch, InputError
 from cartwise.feast import vectors
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.replay import Replay
-from tests.feast.worlds import SERVICE, feature_store, rows_at, short_specification, write_lake
-from tests.logs import START, frame, logs, reference_log
+from tests.feast.worlds import (
+    SERVICE,
+    feature_store,
+    ingested_logs,
+    rows_at,
+    short_specification,
+    write_lake,
+)
+from tests.logs import START, frame, reference_log
 from tests.reference import Event, readings_at, vector
 from tests.samples import sample
 
@@ -60,7 +67,7 @@ def test_an_empty_text_names_nobody_as_in_the_log(world: FeatureStore) -> None:
 
 
 @settings(max_examples=5, deadline=None)
-@given(logs())
+@given(ingested_logs())
 def test_vectors_at_events_are_those_of_replay_to_the_bit(
     tmp_path_factory: pytest.TempPathFactory, log: list[Event]
 ) -> None:
@@ -76,7 +83,7 @@ def test_vectors_at_events_are_those_of_replay_to_the_bit(
 
 
 @settings(max_examples=5, deadline=None)
-@given(logs(), st.lists(st.integers(-(10**6), 10**8), min_size=1, max_size=6))
+@given(ingested_logs(), st.lists(st.integers(-(10**6), 10**8), min_size=1, max_size=6))
 def test_features_at_any_moment_are_those_of_the_definition(
     tmp_path_factory: pytest.TempPathFactory, log: list[Event], moments: list[int]
 ) -> None:

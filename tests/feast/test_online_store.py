@@ -16,8 +16,14 @@ from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.live import Live, LiveEvent
 from cartwise.features.replay import Replay
 from cartwise.store import Merge, open_store
-from tests.feast.worlds import SERVICE, feature_store, short_specification, write_lake
-from tests.logs import START, frame, logs
+from tests.feast.worlds import (
+    SERVICE,
+    feature_store,
+    ingested_logs,
+    short_specification,
+    write_lake,
+)
+from tests.logs import START, frame
 from tests.reference import Event, readings_at
 
 LOG = [
@@ -76,7 +82,7 @@ def test_an_empty_text_names_nobody_as_in_the_log(tmp_path: Path) -> None:
 
 
 @settings(max_examples=4, deadline=None)
-@given(logs() | logs(late=True))
+@given(ingested_logs() | ingested_logs(late=True))
 def test_the_vector_of_a_cart_is_that_of_serving_and_of_replay(
     tmp_path_factory: pytest.TempPathFactory, log: list[Event]
 ) -> None:
@@ -97,7 +103,7 @@ def test_the_vector_of_a_cart_is_that_of_serving_and_of_replay(
 
 
 @settings(max_examples=4, deadline=None)
-@given(logs())
+@given(ingested_logs())
 def test_materialized_features_are_those_of_the_definition(
     tmp_path_factory: pytest.TempPathFactory, log: list[Event]
 ) -> None:

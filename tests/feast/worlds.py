@@ -1,19 +1,30 @@
 """Tiny feature stores: a lake of some events, and Feast's repository beside it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import polars as pl
 from feast import FeatureStore, RepoConfig
+from hypothesis import strategies as st
 
 from cartwise.data.lake import day_path, write_events
 from cartwise.events import COLUMNS
 from cartwise.feast.views import entities, feature_service, feature_views
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.spec import Entity, Specification
+from tests.logs import logs
+from tests.reference import Event
 
 SERVICE = "cart_conversion_v1"
+
+
+def ingested_logs(*, late: bool = False) -> st.SearchStrategy[list[Event]]:
+    """Logs as ingest leaves them: an empty text is none, which Feast's rows cannot tell apart."""
+    return logs(late=late).map(
+        lambda log: [replace(event, brand=event.brand or None) for event in log]
+    )
 
 
 def short_specification() -> Specification:
