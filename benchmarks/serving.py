@@ -1,10 +1,10 @@
 """``python -m benchmarks.serving``: carts per second on one core, and how long an answer takes.
 
 Servers run on the first core; Redis and wrk, which asks, on the second. First as fast as it goes,
-then at half of that, by clients that pause between two requests. All on the same states, carts and
-trees: ``cartwise serve``; the same application on Granian; and what one builds from Feast's SDK and
-``mlflow models serve``. With ``--soak`` only ``cartwise serve``, at half load for so many minutes,
-with its memory.
+then at half of that, by clients that pause at random between requests. All on the same states,
+carts and trees: ``cartwise serve``; the same application on Granian; and what one builds from
+Feast's SDK and ``mlflow models serve``. With ``--soak`` only ``cartwise serve``, at half load for
+so many minutes, with its memory.
 """
 
 import argparse
@@ -44,6 +44,7 @@ def main() -> int:
     if shutil.which("wrk") is None or not hasattr(os, "sched_setaffinity"):
         sys.stderr.write("this needs Linux and wrk (Debian and Ubuntu: apt install wrk)\n")
         return 1
+    described = machine.describe()
     with tempfile.TemporaryDirectory(prefix="cartwise-serving-") as name, ExitStack() as stack:
         folder = Path(name)
         write_models(folder)
@@ -54,7 +55,7 @@ def main() -> int:
             facts = _soak(folder, variables, options.soak)
         else:
             facts = _contest(folder, variables, options)
-    sys.stdout.write(json.dumps({"machine": machine.describe(), "servers": facts}) + "\n")
+    sys.stdout.write(json.dumps({"machine": described, "servers": facts}) + "\n")
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from cartwise.features.catalogue import SPECIFICATION
+from cartwise.garbage import freeze_start_up
 from cartwise.serving.app import create_app
 from cartwise.serving.building import Outside, build_service
 from cartwise.serving.models import Folder
@@ -19,4 +20,4 @@ def make() -> FastAPI:
     champion = Folder(Path(os.environ["CARTWISE_MODEL"]))
     service = build_service(SPECIFICATION, Outside(store, champion), lambda: datetime.now(UTC))
     service.models.refresh()
-    return create_app(service, keyring=lambda: None)
+    return create_app(service, keyring=lambda: None, on_start=freeze_start_up)

@@ -27,6 +27,8 @@ BOOSTING = Boosting(rounds=300)
 EVENTS, USERS, PRODUCTS, CARTS = 30_000, 5_000, 2_000, 500
 START, SECONDS = 1_767_225_600, 86_400
 _BATCH = 2000
+# Pauses of the same length would let all connections ask at once, again and again.
+_DELAY = "function delay() return -%f * math.log(1 - math.random()) end"
 
 
 @contextmanager
@@ -106,7 +108,10 @@ def _files(booster: xgb.Booster, names: tuple[str, ...]) -> dict[str, bytes]:
 
 
 def write_load(file: Path, pause_ms: float = 0.0) -> Path:
-    """A script for wrk: all carts in turn; it ends with a line of JSON."""
+    """A script for wrk: all carts in turn; it ends with a line of JSON.
+
+    With ``pause_ms`` connections pause for so long on average before each request.
+    """
     bodies = ",\n".join(json.dumps(json.dumps(cart)) for cart in carts())
     file.write_text(
         f"""
@@ -118,7 +123,7 @@ function request()
   i = i % #bodies + 1
   return wrk.format(nil, nil, nil, bodies[i])
 end
-{f"function delay() return {pause_ms:.0f} end" if pause_ms else ""}
+{_DELAY % pause_ms if pause_ms else ""}
 function done(summary, latency, requests)
   local e = summary.errors
   io.write(string.format('JSON {{"requests": %d, "seconds": %f, "errors": %d',

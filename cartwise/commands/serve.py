@@ -12,6 +12,7 @@ import typer
 
 from cartwise.errors import InputError
 from cartwise.features.catalogue import SPECIFICATION
+from cartwise.garbage import freeze_start_up
 from cartwise.logs import configure_logs
 from cartwise.model.mlflow_store import TRACKING_URI, Tracking
 from cartwise.model.registry import Registry
@@ -154,6 +155,7 @@ def serve(
             keyring=lambda: key_file.keyring if key_file else None,
             limits=Limits(rate=Rate(rate, max(1, int(2 * rate)))),
             report=report,
+            on_start=freeze_start_up,
             background=upkeep(service, key_file, Pace(models=refresh)),
             on_close=[outside.store.close],
         )

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from cartwise.duration import parse_duration
 from cartwise.errors import InputError
 from cartwise.features.catalogue import SPECIFICATION
+from cartwise.garbage import freeze_start_up
 from cartwise.logs import configure_logs
 from cartwise.model.bundle import Bundle
 from cartwise.model.mlflow_store import TRACKING_URI, Tracking
@@ -118,6 +119,7 @@ def stream(
             clock=Clock(time.time, time.monotonic),
             metrics=metrics,
         )
+        freeze_start_up()
         worker.run(must_stop, drain=drain or events is not None)
 
 

@@ -63,17 +63,15 @@ class Client:
         """What nudging would earn under other economics."""
         return self._json("POST", "/v1/policy/what-if", json=dict(economics))
 
-    def readiness(self) -> Facts:
-        """Whether the API answers, and how well."""
-        return self._json("GET", "/readyz", accept=(503,))
+    def status(self) -> Facts:
+        """How each part of the API's server is."""
+        return self._json("GET", "/v1/status")
 
-    def _json(self, method: str, path: str, accept: Sequence[int] = (), **request: Any) -> Facts:
-        answer: Facts = self._ask(method, path, accept, **request).json()
+    def _json(self, method: str, path: str, **request: Any) -> Facts:
+        answer: Facts = self._ask(method, path, **request).json()
         return answer
 
-    def _ask(
-        self, method: str, path: str, accept: Sequence[int] = (), **request: Any
-    ) -> httpx.Response:
+    def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **request)
         except httpx.HTTPError as error:
@@ -81,7 +79,7 @@ class Client:
                 f"the API at {self.url} does not answer: start it with 'cartwise serve', or wait "
                 "for it to come back"
             ) from error
-        if response.is_success or response.status_code in accept:
+        if response.is_success:
             return response
         raise ApiError(_told(response))
 

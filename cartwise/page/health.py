@@ -21,7 +21,7 @@ def health_tab(client: Client) -> None:
 def health(client: Client) -> str:
     """Every part of the service, and whether it does its work."""
     try:
-        found = client.readiness()
+        found = client.status()
     except ApiError as problem:
         return error(problem)
     status = found["status"]

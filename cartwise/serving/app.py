@@ -18,7 +18,7 @@ from cartwise.serving.metrics import Measured
 from cartwise.serving.openapi import describe_keys
 from cartwise.serving.problems import answer_errors_with_problems, describe_problems
 from cartwise.serving.routes.events import event_routes
-from cartwise.serving.routes.health import health_routes
+from cartwise.serving.routes.health import health_routes, status_routes
 from cartwise.serving.routes.models import model_routes, refresh_routes
 from cartwise.serving.routes.scores import recent_routes, score_routes
 from cartwise.serving.service import Service
@@ -41,19 +41,21 @@ def create_app(
     keyring: Callable[[], Keyring | None],
     limits: Limits | None = None,
     report: Path | None = None,
+    on_start: Callable[[], None] = lambda: None,
     background: Sequence[Background] = (),
     on_close: Sequence[Background] = (),
 ) -> FastAPI:
     """The application.
 
-    ``keyring`` gives the keys of the moment, None if everybody may do everything. ``background``
-    are tasks that run as long as the application does; ``on_close`` is done at its end.
+    ``keyring`` gives the keys of the moment, None if everybody may do everything. ``on_start``
+    is called when all is loaded, ``background`` are tasks that run as long as the application does,
+    ``on_close`` is done at its end.
     """
     app = FastAPI(
         title="Cartwise",
         version=__version__,
         description=_DESCRIPTION,
-        lifespan=_lifespan(service, background, on_close),
+        lifespan=_lifespan(service, on_start, background, on_close),
         redoc_url=None,
         separate_input_output_schemas=False,
     )
@@ -72,12 +74,16 @@ def create_app(
 
 
 def _lifespan(
-    service: Service, background: Sequence[Background], on_close: Sequence[Background]
+    service: Service,
+    on_start: Callable[[], None],
+    background: Sequence[Background],
+    on_close: Sequence[Background],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(service.scorer.warm_up)
         service.score_log.start()
+        on_start()
         tasks = [asyncio.ensure_future(task()) for task in background]
         try:
             yield
@@ -98,7 +104,7 @@ def _include(app: FastAPI, service: Service, report: Path | None) -> dict[str, S
     guarded = {
         Scope.SCORE: [score_routes(service)],
         Scope.EVENTS: [event_routes(service)],
-        Scope.READ: [recent_routes(service), model_routes(service, report)],
+        Scope.READ: [recent_routes(service), model_routes(service, report), status_routes(service)],
         Scope.ADMIN: [refresh_routes(service)],
     }
     app.include_router(health_routes(service))

@@ -252,19 +252,30 @@ class WhatIf(BaseModel):
     earnings: Earnings | None = Field(description="`null` before the first cart.")
 
 
-class State(BaseModel):
+class Part(BaseModel):
     """Whether a part of the service does its work."""
 
     name: str = Field(examples=["store"])
     ok: bool
-    detail: str
 
 
 class Readiness(BaseModel):
     """`degraded` answers, with less; `unready` does not."""
 
     status: Literal["ready", "degraded", "unready"]
-    parts: list[State]
+    parts: list[Part]
+
+
+class State(Part):
+    """How a part of the service is."""
+
+    detail: str = Field(examples=["answers"])
+
+
+class Status(Readiness):
+    """Readiness with the reasons, which name hosts and folders."""
+
+    parts: list[State]  # type: ignore[assignment]
 
 
 class Health(BaseModel):

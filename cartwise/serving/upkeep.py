@@ -10,7 +10,7 @@ import structlog
 
 from cartwise.errors import CartwiseError
 from cartwise.serving.keys import Keyring
-from cartwise.serving.routes.health import readiness_of
+from cartwise.serving.routes.health import status_of
 from cartwise.serving.service import Service
 
 _log: Final = structlog.get_logger("cartwise.serving")
@@ -90,7 +90,7 @@ def _unexpected(error: Exception) -> bool:
 async def _look(service: Service) -> None:
     """Find out about the store, also when nobody asks for scores, and show how everything is."""
     await service.store.probe()
-    readiness_of(service)
+    status_of(service)
     tally, metrics = service.score_log.tally, service.metrics
     metrics.scores_kept.set(tally.kept)
     metrics.scores_dropped.set(tally.dropped)

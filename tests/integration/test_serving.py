@@ -49,8 +49,8 @@ def test_a_store_that_dies_gives_marked_answers_and_comes_back_by_itself(
         assert whole["probability"] == probability
         own_redis.kill()
         assert until(lambda: source(server) == "request-only")
-        assert until(lambda: server.readiness()["status"] == "degraded")
+        assert until(lambda: server.status()["status"] == "degraded")
         own_redis.start()
         assert until(lambda: source(server) == "store")
         assert score(server) == whole
-        assert until(lambda: server.readiness()["status"] == "ready")
+        assert until(lambda: server.status()["status"] == "ready")

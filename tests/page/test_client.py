@@ -27,7 +27,7 @@ def nobody() -> Iterator[Client]:
 
 def test_an_api_that_is_away_is_one_sentence_with_what_to_do(nobody: Client) -> None:
     with pytest.raises(ApiError, match="does not answer: start it with 'cartwise serve'"):
-        nobody.readiness()
+        nobody.status()
 
 
 @pytest.mark.parametrize("tab", [live, health, model_facts, report_frame])

@@ -35,9 +35,9 @@ class Server:
         with self.client() as client:
             return client.post(path, json=body)
 
-    def readiness(self) -> dict[str, Any]:
+    def status(self) -> dict[str, Any]:
         with self.client() as client:
-            return dict(client.get("/readyz").json())
+            return dict(client.get("/v1/status").json())
 
 
 def free_port() -> int:

@@ -26,5 +26,5 @@ def test_schemathesis_finds_nothing(model: Path, tmp_path: Path) -> None:
             check=False,
         )
     assert found.returncode == 0, found.stdout
-    assert "11 selected / 11 total" in found.stdout
+    assert "12 selected / 12 total" in found.stdout
     assert "WARNINGS" not in found.stdout

@@ -134,7 +134,7 @@ def test_kafka_away_refuses_events_and_scores_on(folder: Path) -> None:
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
         assert "Kafka" in refused.json()["detail"]
         assert server.post("/v1/score", cart_json()).status_code == 200
-        assert until(lambda: server.readiness()["status"] == "degraded")
+        assert until(lambda: server.status()["status"] == "degraded")
 
 
 def test_the_registry_away_serves_what_was_fetched_last(folder: Path) -> None:
@@ -148,9 +148,9 @@ def test_the_registry_away_serves_what_was_fetched_last(folder: Path) -> None:
     with serving(folder, "--cache", "cache", **variables) as server:
         answer = server.post("/v1/score", cart_json())
         assert answer.json()["model_version"] == version
-        readiness = server.readiness()
-    assert readiness["status"] == "degraded"
-    assert "registry" in str(readiness["parts"])
+        status_now = server.status()
+    assert status_now["status"] == "degraded"
+    assert "registry" in str(status_now["parts"])
 
 
 def test_no_route_of_a_running_server_answers_without_a_key(folder: Path) -> None:

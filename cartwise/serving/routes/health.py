@@ -1,10 +1,10 @@
-"""Health: for those who start, stop and watch servers. Needs no key."""
+"""Health: for those who start, stop and watch servers. Only the reasons need a key."""
 
 from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
-from cartwise.serving.schemas import Health, Readiness, State
+from cartwise.serving.schemas import Health, Part, Readiness, State, Status
 from cartwise.serving.service import Service
 
 
@@ -24,23 +24,36 @@ def health_routes(service: Service) -> APIRouter:
     )
     async def ready(response: Response) -> Readiness:
         """`ready`, `degraded` (what is away is named; scores are still given) or `unready`."""
-        readiness = readiness_of(service)
-        if readiness.status == "unready":
+        status = status_of(service)
+        if status.status == "unready":
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return readiness
+        parts = [Part(name=part.name, ok=part.ok) for part in status.parts]
+        return Readiness(status=status.status, parts=parts)
 
     return router
 
 
-def readiness_of(service: Service) -> Readiness:
+def status_routes(service: Service) -> APIRouter:
+    """Routes that tell why the server is as it is."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/v1/status", summary="How each part of the server is, and why")
+    async def status() -> Status:
+        """As `/readyz`, with the reasons: they name hosts and folders, so they need a key."""
+        return status_of(service)
+
+    return router
+
+
+def status_of(service: Service) -> Status:
     """What works and what does not."""
     parts = [_store(service), *_models(service), _score_log(service), *_events(service)]
     for part in parts:
         service.metrics.trouble.labels(part.name).set(part.ok)
     if service.models.pair is None:
-        return Readiness(status="unready", parts=parts)
+        return Status(status="unready", parts=parts)
     degraded = not all(part.ok for part in parts)
-    return Readiness(status="degraded" if degraded else "ready", parts=parts)
+    return Status(status="degraded" if degraded else "ready", parts=parts)
 
 
 def _store(service: Service) -> State:
