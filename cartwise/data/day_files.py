@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cartwise.data.splits import FATES, PARTS, Fates
@@ -62,8 +63,12 @@ def carts_frame(carts: pl.DataFrame, rows: NDArray[np.int64], vectors: Values) -
 
 def write_carts(path: Path, carts: pl.DataFrame) -> None:
     """Write the file of one day and fate; its bytes follow from the rows."""
-    # A file of few carts costs what its hundreds of columns cost, not what its rows do.
-    carts.write_parquet(path, compression="lz4", statistics=False)
+    # A file of few carts costs what its hundreds of columns cost, not what its rows do: Arrow's
+    # writer takes two thirds of the time that Polars's takes for them.
+    text = [name for name in KEYS if carts[name].dtype == pl.String]
+    pq.write_table(
+        carts.to_arrow(), path, compression="lz4", use_dictionary=text, write_statistics=False
+    )
 
 
 def _no_carts() -> pl.DataFrame:

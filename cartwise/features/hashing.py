@@ -23,8 +23,23 @@ def mix(x):
     return x ^ (x >> np.uint64(33))
 
 
+@compiled(forceinline=True)
+def _byte(data, i):
+    return np.uint64(data[np.uint64(i)])
+
+
+@compiled(forceinline=True)
+def _word(data, i):
+    # Written out, and with indexes that cannot be negative, this is one load.
+    low = _byte(data, i) | (_byte(data, i + 1) << np.uint64(8))
+    low |= (_byte(data, i + 2) << np.uint64(16)) | (_byte(data, i + 3) << np.uint64(24))
+    high = _byte(data, i + 4) | (_byte(data, i + 5) << np.uint64(8))
+    high |= (_byte(data, i + 6) << np.uint64(16)) | (_byte(data, i + 7) << np.uint64(24))
+    return low | (high << np.uint64(32))
+
+
 @compiled()
-def _word(data, start, end):
+def _part_of_word(data, start, end):
     word = np.uint64(0)
     for i in range(start, end):
         word |= np.uint64(data[i]) << np.uint64(8 * (i - start))
@@ -38,12 +53,12 @@ def murmur3(data, start, end):
     h2 = np.uint64(0)
     whole = end - (end - start) % 16
     for i in range(start, whole, 16):
-        h1 ^= _rotate(_word(data, i, i + 8) * _C1, 31) * _C2
+        h1 ^= _rotate(_word(data, i) * _C1, 31) * _C2
         h1 = (_rotate(h1, 27) + h2) * np.uint64(5) + np.uint64(0x52DCE729)
-        h2 ^= _rotate(_word(data, i + 8, i + 16) * _C2, 33) * _C1
+        h2 ^= _rotate(_word(data, i + 8) * _C2, 33) * _C1
         h2 = (_rotate(h2, 31) + h1) * np.uint64(5) + np.uint64(0x38495AB5)
-    h2 ^= _rotate(_word(data, min(whole + 8, end), end) * _C2, 33) * _C1
-    h1 ^= _rotate(_word(data, whole, min(whole + 8, end)) * _C1, 31) * _C2
+    h2 ^= _rotate(_part_of_word(data, min(whole + 8, end), end) * _C2, 33) * _C1
+    h1 ^= _rotate(_part_of_word(data, whole, min(whole + 8, end)) * _C1, 31) * _C2
     h1 ^= np.uint64(end - start)
     h2 ^= np.uint64(end - start)
     h1 += h2
