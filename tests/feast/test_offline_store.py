@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from feast import FeatureStore
 from feast.errors import (
@@ -17,8 +16,6 @@ from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cartwise.data.ingest import ingest
-from cartwise.data.lake import read_day, stored_days
 from cartwise.errors import FingerprintMismatch, InputError
 from cartwise.feast import vectors
 from cartwise.features.catalogue import SPECIFICATION
@@ -31,9 +28,8 @@ from tests.feast.worlds import (
     short_specification,
     write_lake,
 )
-from tests.logs import START, frame, reference_log
-from tests.reference import Event, readings_at, vector
-from tests.samples import sample
+from tests.logs import START, frame
+from tests.reference import Event, readings_at
 
 LOG = [
     Event(START, "view", 1, 1, "a", 9.5, 1, "s"),
@@ -97,25 +93,6 @@ def test_features_at_any_moment_are_those_of_the_definition(
         truth = readings_at(user, past, log[0], START + moment)
         ours = row[list(truth)].to_numpy(dtype=float)
         np.testing.assert_allclose(ours, list(truth.values()), rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.parametrize("name", ["rees46-2019-10-01-head.csv", "cosmetics-2019-q4-heads.csv"])
-def test_vectors_of_carts_of_real_shops_are_those_of_the_definition(
-    name: str, tmp_path: Path
-) -> None:
-    lake = tmp_path / "lake"
-    ingest([sample(name)], lake)
-    events = pl.concat([read_day(lake, day) for day in stored_days(lake)])
-    carts = np.flatnonzero((events["event_type"] == "cart").to_numpy())
-    chosen = np.random.default_rng(2).choice(carts, 10, replace=False)
-    store = feature_store(tmp_path / "repo", lake)
-    answer = store.get_historical_features(
-        entity_df=rows_at(events, chosen), features=store.get_feature_service(SERVICE)
-    )
-    log = reference_log(events)
-    for row, ours in zip(chosen, vectors(answer.to_df()), strict=True):
-        truth = list(vector(SPECIFICATION, log[: row + 1]).values())
-        np.testing.assert_allclose(ours, truth, rtol=1e-5, atol=1e-6)
 
 
 def test_every_row_comes_back_in_its_place_with_its_columns(world: FeatureStore) -> None:

@@ -34,6 +34,7 @@ from cartwise.serving.scorelog import ScoreLog
 from cartwise.serving.scorer import Scorer
 from cartwise.serving.service import Service
 from cartwise.serving.store_reader import StoreReader
+from cartwise.store import AsyncStore
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CART_TIME = int(datetime(2026, 1, 1, 11, tzinfo=UTC).timestamp())
@@ -182,22 +183,26 @@ def make_world(
     limits: Limits | None = None,
     report: Path | None = None,
     seconds: list[float] | None = None,
+    store: AsyncStore | None = None,
 ) -> World:
-    """A server with the bundle ``model``; ``seconds[0]`` is the clock of its circuit breaker."""
+    """A server with the bundle ``model``, on ``store`` or on states in memory.
+
+    ``seconds[0]`` is the clock of its circuit breaker.
+    """
     clock = seconds or [0.0]
     live = Live(SPECIFICATION)
     states, metrics = States(live), Metrics()
-    store = StoreReader(states, Breaker(Patience(2, 10.0), lambda: clock[0]), metrics)
+    reader = StoreReader(store or states, Breaker(Patience(2, 10.0), lambda: clock[0]), metrics)
     challengers = Folder(challenger) if challenger else None
     models = Models(SPECIFICATION.fingerprint, Folder(model), challengers, now=lambda: NOW)
     models.refresh()
     kept, taken = Kept(), Taken()
     service = Service(
-        scorer=Scorer(live, store),
-        store=store,
+        scorer=Scorer(live, reader),
+        store=reader,
         models=models,
         explaining=Explaining(Phrases(SPECIFICATION)),
-        outcomes=Outcomes(live, store),
+        outcomes=Outcomes(live, reader),
         score_log=ScoreLog(kept, pause=0.01),
         metrics=metrics,
         now=lambda: NOW,
