@@ -5,6 +5,7 @@ a queue for a topic and SQLite for a store: that is all that a first evening nee
 """
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -43,6 +44,18 @@ class Ports:
 
     api: int = 8000
     page: int = 7860
+
+    def require_free(self) -> None:
+        """Raise OutputError where somebody listens there already."""
+        for name, port in (("api", self.api), ("page", self.page)):
+            with socket.socket() as tried:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    tried.bind(("127.0.0.1", port))
+                except OSError as error:
+                    raise OutputError(
+                        f"port {port} is taken: choose another one with --{name}-port"
+                    ) from error
 
 
 @dataclass(frozen=True)
@@ -90,10 +103,11 @@ class LiveShop:
             ]
             page = ["ui", "--api", client.url, "--port", str(ports.page)]
             server = opened.enter_context(self._child("api", api, {}))
-            opened.enter_context(self._child("page", page, {"CARTWISE_KEY": key}))
+            site = opened.enter_context(self._child("page", page, {"CARTWISE_KEY": key}))
             queue = opened.enter_context(self._worker())
             # With our key: a server that was there before does not know it.
             wait_for(client.models, server, self._log("api"))
+            wait_for(lambda: _connect(ports.page), site, self._log("page"))
             yield Storefront(queue, client)
 
     def play(self, storefront: "Storefront") -> int:
@@ -176,6 +190,13 @@ def _cart(event: Event) -> dict[str, object]:
     return fields | {"event_time": format_time(event.event_time)}
 
 
+def _connect(port: int) -> None:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError as error:
+        raise ApiError("nobody listens yet") from error
+
+
 def wait_for(answers: Callable[[], object], child: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until a child answers; raises OutputError where it ends, or takes too long."""
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -184,6 +205,4 @@ def wait_for(answers: Callable[[], object], child: subprocess.Popen[bytes], log:
             answers()
             return
         time.sleep(_PAUSE_SECONDS)
-    raise OutputError(
-        f"the API did not start: {log} says why; where its port is taken, give another one"
-    )
+    raise OutputError(f"the {log.stem} did not start: {log} says why")

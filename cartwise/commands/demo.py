@@ -38,7 +38,9 @@ def demo(
     The last day is not trained on: it is played, event by event, while an API scores its carts and
     a page shows them. Ctrl-C ends all of it.
     """
-    pace = parse_speed(speed)
+    pace, ports = parse_speed(speed), Ports(api_port, page_port)
+    if serve:
+        ports.require_free()
     progress = open_progress()
     raw = out / f"shop-{sessions}-sessions-{days}-days-seed-{seed}"
     if not raw.exists():
@@ -49,7 +51,7 @@ def demo(
     Console().print(run_summary(result), crop=False)
     if serve:
         shop = LiveShop(folder, [today], out / raw.name.replace("shop", "live"), pace)
-        with shop.open(Ports(api_port, page_port), progress) as storefront:
+        with shop.open(ports, progress) as storefront:
             _tell(api_port, page_port, speed)
             events = shop.play(storefront)
             sys.stderr.write(

@@ -4,14 +4,12 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import gradio as gr
 
 from cartwise.errors import OutputError
+from cartwise.hosts import is_loopback
 from cartwise.page.style import CSS, theme
-
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @contextmanager
@@ -25,7 +23,7 @@ def open_page(
     Raises:
         OutputError: the port is taken, or a page for others than this machine has no login.
     """
-    if host not in LOOPBACK and login is None:
+    if not is_loopback(host) and login is None:
         raise OutputError(
             f"a page at {host} would be open to everybody who reaches it: set "
             "CARTWISE_PAGE_PASSWORD, or listen on 127.0.0.1"

@@ -1,12 +1,18 @@
 """A model from the registry: the version that an alias names, kept in a local folder."""
 
+import re
+import shutil
 from pathlib import Path
+from typing import Final
 
 from cartwise.errors import InputError
 from cartwise.folders import replaced_file
 from cartwise.model.registry import Registry
 
-SCHEME = "models:/"
+SCHEME: Final = "models:/"
+
+_FETCHED: Final = re.compile(r"\d+-[0-9a-f]{12}")
+"""How :meth:`Registry.fetch` names a version's folder."""
 
 
 class Registered:
@@ -33,7 +39,15 @@ class Registered:
         folder = self._registry.fetch(self._registry.find(self._address), self._cache)
         with replaced_file(self._note) as note:
             note.write_text(folder.name)
+        self._prune()
         return folder
+
+    def _prune(self) -> None:
+        """Remove what was fetched and is meant by no address any more."""
+        meant = {note.read_text() for note in self._cache.glob("*.txt")}
+        for folder in self._cache.iterdir():
+            if _FETCHED.fullmatch(folder.name) and folder.name not in meant:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _is_named(self, alias: str) -> bool:
         return any(alias in version.aliases for version in self._registry.versions())

@@ -5,7 +5,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 import uvicorn
@@ -13,10 +12,9 @@ from fastapi import FastAPI
 from prometheus_client import start_http_server
 
 from cartwise.errors import OutputError
+from cartwise.hosts import is_loopback
 from cartwise.serving.connection import Connection
 from cartwise.serving.metrics import Metrics
-
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Address:
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        return self.host in LOOPBACK
+        return is_loopback(self.host)
 
 
 def serve(app: FastAPI, metrics: Metrics, address: Address, *, grace_seconds: int = 30) -> None:

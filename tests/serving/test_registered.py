@@ -56,6 +56,22 @@ def test_an_alias_is_followed_and_what_was_fetched_outlives_the_registry(
     assert Bundle.load(kept).version == one
 
 
+def test_what_is_meant_no_more_is_not_kept_and_nothing_else_is_touched(
+    model: Path, other_model: Path, tmp_path: Path
+) -> None:
+    registry, cache = Registry(Tracking(folder=tmp_path / "mlflow")), tmp_path / "cache"
+    first, second = registry.register(model), registry.register(other_model)
+    source = Registered(CHAMPION, registry, cache, optional=False)
+    registry.set_alias("champion", first)
+    before = source.locate()
+    (cache / "photos").mkdir()
+    registry.set_alias("champion", second)
+    after = source.locate()
+    assert before
+    assert after
+    assert {one.name for one in cache.iterdir() if one.is_dir()} == {after.name, "photos"}
+
+
 def test_an_alias_that_names_nothing_is_an_error_unless_it_may(tmp_path: Path) -> None:
     registry = Registry(Tracking(folder=tmp_path / "mlflow"))
     assert Registered(CHALLENGER, registry, tmp_path, optional=True).locate() is None
