@@ -2,29 +2,32 @@
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
 from cartwise.errors import FingerprintMismatch, RegistryError
 from cartwise.model.boosting import Seeding
 from cartwise.model.bundle import SPEC, Bundle, write_bundle
-from cartwise.model.contest import Contest
-from cartwise.model.gate import Decision
+from cartwise.model.gate import GateLimits, level_of_try
 from cartwise.model.mlflow_store import Tracking
 from cartwise.model.registry import Registry, rollback
+from cartwise.model.settlement import Case, Promotion, settle
 from cartwise.model.training import train
 from cartwise.progress import SILENT
-from cartwise.promotion import Evidence, GateSettings, Promotion, _crown, _store, promote
+from cartwise.promotion import Evidence, GateSettings, promote
 from cartwise.scoring import score
 from tests.commands import Commands
+from tests.settlements import add_version, case, locks, tries
 from tests.shops import GOOD, Shop, make_shop
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and its libraries
@@ -155,6 +158,67 @@ def test_a_champion_that_changes_meanwhile_is_not_overwritten(
     assert registry.find("champion").number == poor.number
 
 
+def at_once(registry: Registry, cases: list[Case]) -> list[Promotion | RegistryError]:
+    """Settle all cases at the same time."""
+    barrier = Barrier(len(cases))
+
+    def attempt(one: Case) -> Promotion | RegistryError:
+        barrier.wait()
+        try:
+            return settle(registry, one, NOW)
+        except RegistryError as error:
+            return error
+
+    with ThreadPoolExecutor(len(cases)) as threads:
+        return list(threads.map(attempt, cases))
+
+
+def test_of_challengers_decided_at_once_each_is_another_try(registry: Registry) -> None:
+    versions = [*registry.versions(), add_version(registry)]
+    results = at_once(registry, [case(one, None, harmless=False) for one in versions])
+    limits = {result.decision.checks[0].limit for result in results}
+    assert limits == {level_of_try(GateLimits.level, number) for number in (1, 2, 3)}
+    assert sum(result.decision.checks[0].passed for result in results) == 1
+    assert tries(registry) == [1, 2, 3]
+    assert not locks(registry)
+
+
+def test_of_better_challengers_decided_at_once_one_is_promoted_and_the_others_are_told(
+    registry: Registry,
+) -> None:
+    versions = [*registry.versions(), add_version(registry)]
+    results = at_once(registry, [case(one, None) for one in versions])
+    promoted = [result for result in results if isinstance(result, Promotion)]
+    assert [one.promoted for one in promoted] == [True]
+    told = [str(result) for result in results if isinstance(result, RegistryError)]
+    assert len(told) == 2
+    assert all("the champion changed" in one for one in told)
+    assert registry.find("champion").number == promoted[0].version.number
+    # The others have no decision: against the new champion they must be measured anew.
+    assert ["gate" in one.tags for one in registry.versions()].count(True) == 1
+
+
+def test_the_same_question_has_the_same_answer_and_another_seed_is_another_try(
+    registry: Registry,
+) -> None:
+    first = case(registry.find("1"), None, harmless=False)
+    settle(registry, first, NOW)
+    settle(registry, case(registry.find("2"), None, harmless=False), NOW)
+    again = settle(registry, first, NOW)
+    assert again.decision.checks[0].limit == level_of_try(GateLimits.level, 1)
+    settle(registry, replace(first, ask=replace(first.ask, seed=8)), NOW)
+    assert tries(registry) == [1, 2, 3]
+
+
+def let_an_hour_pass(registry: Registry) -> None:
+    """For all locks that were left behind."""
+    with closing(sqlite3.connect(registry.place.folder / "mlflow.db")) as database, database:
+        database.execute(
+            "update registered_models set creation_time = creation_time - 3600000 "
+            "where name like 'cartwise-lock-%'"
+        )
+
+
 class MortalRegistry(Registry):
     """A registry whose server dies before a request: at the first one after ``life`` of them."""
 
@@ -170,27 +234,37 @@ class MortalRegistry(Registry):
 
 
 def test_wherever_the_registry_dies_nothing_is_half_promoted_and_again_is_enough(
-    registry: Registry, shop: Shop
+    registry: Registry, shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     old, new = registry.find("2"), registry.find("1")
     registry.set_alias("champion", old)
-    times = pl.Series("cart_time", [NOW, NOW])
-    contest = Contest(times.to_frame(), np.zeros(2), np.zeros((2, 1), np.float32))
     mortal, life = MortalRegistry(registry.place), 0
     while registry.find("champion").number == old.number:
         mortal.life = life
         try:
             again = mortal.register(shop.good)
             mortal.set_alias("challenger", again)
-            _store(mortal, again, old, contest, Decision([]), NOW)
-            _crown(mortal, again, old)
+            settle(mortal, case(again, old), NOW)
         except RegistryError:
             assert registry.find("champion").number == old.number
         life += 1
+        let_an_hour_pass(registry)
     assert life > 6
     champion = registry.find("champion")
     assert (champion.number, champion.tags["gate"]) == (new.number, "passed")
+    assert tries(registry) == [1]
     assert rollback(registry)[0].number == old.number
+    assert not locks(registry)
+    assert "left behind" in caplog.text
+
+
+def test_a_promotion_that_lasted_too_long_moves_nothing(registry: Registry) -> None:
+    """By then, another process may have taken its lock for one that was left behind."""
+    slow = Registry(registry.place, lock_dead_after=0.01)
+    with pytest.raises(RegistryError, match="run it again"):
+        settle(slow, case(registry.find("1"), None), NOW)
+    assert registry.current("champion") is None
+    assert settle(registry, case(registry.find("1"), None), NOW).promoted
 
 
 def level(told: str) -> float:

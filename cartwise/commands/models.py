@@ -21,10 +21,11 @@ from cartwise.model.gate_report import figure_text
 from cartwise.model.mlflow_store import Tracking
 from cartwise.model.registry import Registry, Version
 from cartwise.model.registry import rollback as roll_back
+from cartwise.model.settlement import DECISION, Promotion
 from cartwise.model.side_by_side import Row, SideBySide, side_by_side
 from cartwise.options import GIGABYTE, Events, Json, Memory, Quiet, Seed, TrackingUri, Training
 from cartwise.progress import Progress
-from cartwise.promotion import DECISION, Evidence, GateSettings, Promotion
+from cartwise.promotion import Evidence, GateSettings
 from cartwise.promotion import promote as promote_version
 from cartwise.tables import columns_table, present
 from cartwise.terminal import open_progress
@@ -104,7 +105,10 @@ def promote(
     twins: Annotated[
         int,
         typer.Option(
-            min=0, max=50, help="Trainings with other seeds, to know what luck brings; 0 for none."
+            min=0,
+            max=50,
+            help="Trainings with other seeds, which take most of the time: two seeds of one recipe "
+            "differ by luck, and only others tell how much. 0 for none: luck counts as merit.",
         ),
     ] = GateSettings.twins,
     memory: Memory = 3.0,
@@ -116,7 +120,9 @@ def promote(
     """Register a model, hold it against the champion, and make it champion if the gate lets it.
 
     Exits with 0 where it is champion now, with 3 where the gate refuses it, and with 1 where
-    that could not be decided. The decision is stored with the version.
+    that could not be decided. The decision is stored with the version. Each new question on the
+    same test carts (another model, champion, seed or number of twins) is a try, and has to show
+    more than the one before; the same question again is none.
     """
     registry, progress = Registry(Tracking(tracking_uri)), open_progress(quiet=quiet)
     challenger = _challenger(registry, model, version, training)

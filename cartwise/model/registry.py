@@ -8,7 +8,7 @@ after it the new one.
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from cartwise.masking import masked
 from cartwise.model.bundle import Bundle
 from cartwise.model.lineage import lineage
 from cartwise.model.mlflow_store import EXPERIMENT, TRACKING_URI, Tracking, opened
+from cartwise.model.registry_lock import DEAD_AFTER_SECONDS, Lock, acquire, release
 from cartwise.model.tracking import EXTRA_FILES, track
 
 Alias = Literal["champion", "challenger"]
@@ -64,13 +65,28 @@ class Registry:
     Every method raises RegistryError where MLflow cannot be reached or does not know a version.
     """
 
-    def __init__(self, place: Tracking) -> None:
+    def __init__(self, place: Tracking, lock_dead_after: float = DEAD_AFTER_SECONDS) -> None:
+        """``lock_dead_after`` seconds a lock is honoured whose holder was killed."""
         self.place = place
+        self._lock_dead_after = lock_dead_after
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
         with opened(self.place, RegistryError, _SENTENCE) as mlflow:
-            yield mlflow.MlflowClient()
+            # By its own address, so that threads and nested blocks do not lead it elsewhere.
+            yield mlflow.MlflowClient(self.place.address, self.place.address)
+
+    @contextmanager
+    def alone(self) -> Iterator[Lock]:
+        """Nobody else makes versions or moves champions while this block of a few seconds runs."""
+        with self._client() as client:
+            lock = acquire(client, self._lock_dead_after)
+        try:
+            yield lock
+        finally:
+            # What was to be done is done: a server that is gone by now does not change that.
+            with suppress(RegistryError), self._client() as client:
+                release(client, lock)
 
     def versions(self) -> list[Version]:
         """Every version, the newest first."""
@@ -104,7 +120,9 @@ class Registry:
             logged = _logged_model(client, bundle)
         if logged is None:
             track(model, self.place, training=training)
-        with self._client() as client:
+        with self.alone(), self._client() as client:
+            if known := _of_bundle(client, bundle):
+                return known
             _create(client, bundle, lineage(bundle, training))
             registered: Version = _require(_of_bundle(client, bundle))
             return registered
@@ -169,14 +187,16 @@ def rollback(registry: Registry) -> tuple[Version, Version]:
 
     Raises RegistryError where there is no champion, or none before it.
     """
-    present = registry.current("champion")
-    if present is None or REPLACED not in present.tags:
-        raise RegistryError(
-            "there is no champion that a roll-back could return to: "
-            "'cartwise models' shows the versions"
-        )
-    before = registry.find(present.tags[REPLACED])
-    registry.set_alias("champion", before)
+    with registry.alone() as lock:
+        present = registry.current("champion")
+        if present is None or REPLACED not in present.tags:
+            raise RegistryError(
+                "there is no champion that a roll-back could return to: "
+                "'cartwise models' shows the versions"
+            )
+        before = registry.find(present.tags[REPLACED])
+        lock.require_time()
+        registry.set_alias("champion", before)
     return before, present
 
 

@@ -1,6 +1,8 @@
 """From a bundle to the champion that serves, over HTTP, on MLflow with PostgreSQL and S3."""
 
 import json
+import multiprocessing
+import signal
 import time
 import zlib
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ from deploy.services.postgres import Postgres
 from deploy.services.server import Server
 from tests.commands import Commands
 from tests.serving.worlds import NOW, write_model
+from tests.settlements import add_version, case, die_alone, locks, settle_at
 from tests.shops import Shop, make_shop
 
 pytestmark = [
@@ -103,6 +106,44 @@ def test_a_server_killed_midway_leaves_no_half_promoted_model_and_again_is_enoug
     assert promote(challenger, shop.evidence, own_registry, QUICKLY, now=NOW).promoted
     assert own_registry.find("champion").number == challenger.number
     assert rollback(own_registry)[0].number == champion.number
+
+
+def test_two_processes_decide_one_after_the_other_although_a_third_was_killed_while_it_did(
+    own_tracking: Fleet, own_registry: Registry, shop: Shop
+) -> None:
+    champion = crown(own_registry, shop.poor)
+    versions = [add_version(own_registry) for _ in range(2)]
+    here, there = (case(one, champion) for one in versions)
+    fresh = multiprocessing.get_context("spawn")
+    queue, start = fresh.Queue(), fresh.Barrier(2)
+    dying = fresh.Process(target=die_alone, args=(own_registry.place,))
+    other = fresh.Process(target=settle_at, args=(start, own_registry.place, there, queue))
+    dying.start()
+    other.start()
+    dying.join()
+    assert (dying.exitcode, len(locks(own_registry))) == (-signal.SIGKILL, 1)
+    let_an_hour_pass(own_tracking)
+    settle_at(start, own_registry.place, here, queue)
+    told = sorted(queue.get(timeout=60) for _ in versions)
+    other.join()
+    # The one that came second is told; the dead one's lock holds up nobody.
+    assert told[0].startswith("promoted"), told
+    assert "the champion changed" in told[1]
+    promoted = own_registry.find("champion")
+    assert told[0] == f"promoted {promoted.number}"
+    assert sum("gate" in own_registry.find(str(one.number)).tags for one in versions) == 1
+    assert not locks(own_registry)
+
+
+def let_an_hour_pass(fleet: Fleet) -> None:
+    """For all locks that were left behind."""
+    postgres = fleet["postgres"]
+    assert isinstance(postgres, Postgres)
+    with psycopg.connect(postgres.url_of("mlflow"), autocommit=True) as session:
+        session.execute(
+            "update registered_models set creation_time = creation_time - 3600000 "
+            "where name like 'cartwise-lock-%'"
+        )
 
 
 def crown(registry: Registry, model: Path) -> Version:
