@@ -5,8 +5,9 @@ linear interpolation. No exponential is taken, whose last bits differ between ma
 the same in a batch and alone, and any language can read the table.
 
 Methods: Platt's (a line in log-odds; Platt 1999), beta (Kull, Silva Filho and Flach 2017) and
-isotonic (pooled adjacent violators). The one with the lowest cross-validated log loss inside the
-calibration part is taken.
+isotonic (pooled adjacent violators). Cross-validated inside the calibration part, the plainest is
+taken whose log loss is within one standard error of the lowest (Breiman, Friedman, Olshen and Stone
+1984): what bends more has to earn it.
 """
 
 from collections.abc import Callable, Mapping
@@ -124,6 +125,7 @@ METHODS: Final[Mapping[str, Fit]] = {
     "beta": fit_beta,
     "isotonic": fit_isotonic,
 }
+"""By name, the plainest first."""
 
 
 @dataclass(frozen=True)
@@ -137,18 +139,30 @@ class Calibration:
 def calibrate(margin: Array, bought: Array, fold: NDArray[np.intp]) -> Calibration:
     """Choose a method by log loss over ``fold`` (carts,) and fit it on all carts."""
     names = METHODS if len(margin) >= ENOUGH_FOR_CURVES else ("platt",)
-    losses = {name: _held_out_loss(name, margin, bought, fold) for name in names}
-    best = min(losses, key=losses.__getitem__)
-    return Calibration(Calibrator(best, METHODS[best](margin, bought)), losses)
+    losses = {name: _held_out_losses(name, margin, bought, fold) for name in names}
+    taken = _plainest(losses)
+    means = {name: float(of_method.mean()) for name, of_method in losses.items()}
+    return Calibration(Calibrator(taken, METHODS[taken](margin, bought)), means)
 
 
-def _held_out_loss(name: str, margin: Array, bought: Array, fold: NDArray[np.intp]) -> float:
+def _plainest(losses: Mapping[str, Array]) -> str:
+    """The first method that loses, against the best, no more than chance may make of nothing."""
+    best = min(losses.values(), key=np.mean)
+    return next(name for name, of_method in losses.items() if _is_as_good(of_method - best))
+
+
+def _is_as_good(difference: Array) -> bool:
+    """Whether differences (carts,) are zero on average, but for one standard error."""
+    return bool(difference.mean() <= difference.std() / np.sqrt(len(difference)))
+
+
+def _held_out_losses(name: str, margin: Array, bought: Array, fold: NDArray[np.intp]) -> Array:
     probability = np.empty_like(margin)
     for held_out in np.unique(fold):
         out = fold == held_out
         table = METHODS[name](margin[~out], bought[~out])
         probability[out] = Calibrator(name, table)(margin[out].astype(np.float32))
-    return float(log_losses(probability, bought).mean())
+    return log_losses(probability, bought)
 
 
 def folds(groups: NDArray[Any], seed: int, count: int = FOLDS) -> NDArray[np.intp]:
