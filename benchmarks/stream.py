@@ -44,7 +44,8 @@ from cartwise.streaming.metrics import WorkerMetrics
 from cartwise.streaming.producer import CheckedProducer, EventProducer, KafkaOutlet
 from cartwise.streaming.replayer import events_of
 from cartwise.streaming.topics import Topics, TopicSettings
-from cartwise.streaming.worker import Clock, Worker
+from cartwise.streaming.upkeep import Clock
+from cartwise.streaming.worker import Worker
 from cartwise.wire import Event
 from deploy.services import environment
 from deploy.services.kafka import Kafka, has_libraries

@@ -31,6 +31,10 @@ class StreamError(CartwiseError):
     """Kafka is away, lacks a topic, or refuses."""
 
 
+class TopicError(StreamError):
+    """A topic is missing, was made anew, or may not be read: waiting will not mend that."""
+
+
 class RefusedMessage(CartwiseError):
     """A message is not what its topic holds.
 

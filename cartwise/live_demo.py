@@ -29,7 +29,8 @@ from cartwise.streaming.local import FileOutlet, QueueSource
 from cartwise.streaming.materialize import materialize
 from cartwise.streaming.metrics import WorkerMetrics
 from cartwise.streaming.replayer import replay
-from cartwise.streaming.worker import Clock, Worker
+from cartwise.streaming.upkeep import Clock
+from cartwise.streaming.worker import Worker
 from cartwise.wire import Event, format_time
 
 HORIZON_SECONDS: Final = 3600

@@ -16,9 +16,6 @@ from cartwise.errors import InputError
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.garbage import freeze_start_up
 from cartwise.logs import configure_logs
-from cartwise.model.bundle import Bundle
-from cartwise.model.mlflow_store import TRACKING_URI, Tracking
-from cartwise.model.registry import Registry
 from cartwise.options import (
     DEFAULT_BOOTSTRAP,
     DEFAULT_STORE_URL,
@@ -33,7 +30,8 @@ from cartwise.streaming.local import FileOutlet, LakeSource
 from cartwise.streaming.metrics import WorkerMetrics
 from cartwise.streaming.source import EventSource
 from cartwise.streaming.topics import Topics, TopicSettings
-from cartwise.streaming.worker import Clock, Outlet, Worker
+from cartwise.streaming.upkeep import Clock
+from cartwise.streaming.worker import Outlet, Scorer, Worker
 
 _REGISTRY = "models:/"
 
@@ -91,6 +89,15 @@ def stream(
         option("--scores", variable="SCORES", help="Without Kafka: the folder of scores.jsonl."),
     ] = Path("scores"),
     duplicate_horizon: DuplicateHorizon = "1h",
+    session_timeout: Annotated[
+        str,
+        option(
+            "--session-timeout",
+            variable="SESSION_TIMEOUT",
+            metavar="DURATION",
+            help="Without a sign of life for so long, a worker's partitions go to others.",
+        ),
+    ] = "10s",
     drain: Drain = False,
     metrics_port: MetricsPort = None,
 ) -> None:
@@ -106,7 +113,8 @@ def stream(
         ends = _Ends(LakeSource(events), FileOutlet(scores))
     else:
         settings = TopicSettings(partitions) if create_topics else None
-        ends = _kafka(kafka_bootstrap, Topics.of(topic_prefix), settings, metrics)
+        session_seconds = parse_duration(session_timeout)
+        ends = _kafka(kafka_bootstrap, Topics.of(topic_prefix), settings, session_seconds, metrics)
     with stop_signals() as must_stop, closing(ends.source):
         show_metrics(metrics_port, metrics.registry)
         worker = Worker(
@@ -129,30 +137,47 @@ class _Ends(NamedTuple):
 
 
 def _kafka(
-    bootstrap: str, topics: Topics, new: TopicSettings | None, metrics: WorkerMetrics
+    bootstrap: str,
+    topics: Topics,
+    new: TopicSettings | None,
+    session_seconds: int,
+    metrics: WorkerMetrics,
 ) -> _Ends:
     # The extra is needed by whoever has a Kafka.
     from cartwise.streaming import kafka  # noqa: PLC0415
     from cartwise.streaming.consumer import KafkaSource  # noqa: PLC0415
-    from cartwise.streaming.producer import CheckedProducer, KafkaOutlet  # noqa: PLC0415
+    from cartwise.streaming.producer import (  # noqa: PLC0415
+        ANSWER_DELIVERY_SECONDS,
+        CheckedProducer,
+        KafkaOutlet,
+    )
 
     if new:
         kafka.create_topics(bootstrap, topics, new)
     kafka.require_topics(bootstrap, topics)
-    source = KafkaSource(bootstrap, topics.events, f"{topics.events}.stream", metrics.lost.inc)
-    return _Ends(source, KafkaOutlet(CheckedProducer(bootstrap), topics))
+    group, lost = f"{topics.events}.stream", metrics.lost.inc
+    source = KafkaSource(bootstrap, topics.events, group, lost, session_seconds)
+    producer = CheckedProducer(bootstrap, ANSWER_DELIVERY_SECONDS)
+    return _Ends(source, KafkaOutlet(producer, topics))
 
 
-def _scorer(model: str | None) -> Bundle | None:
+def _scorer(model: str | None) -> Scorer | None:
     if model is None:
         return None
-    folder = Path(model)
-    if model.startswith(_REGISTRY):
-        registry = Registry(Tracking(os.environ.get(TRACKING_URI)))
-        folder = registry.fetch(registry.find(model), Path(".cartwise/models"))
-    bundle = Bundle.load(folder)
+    # Who needs no model starts sooner, and so does who needs no registry.
+    from cartwise.model.bundle import Bundle  # noqa: PLC0415
+
+    bundle = Bundle.load(_fetched(model) if model.startswith(_REGISTRY) else Path(model))
     bundle.require_fingerprint(SPECIFICATION.fingerprint)
     return bundle
+
+
+def _fetched(model: str) -> Path:
+    from cartwise.model.mlflow_store import TRACKING_URI, Tracking  # noqa: PLC0415
+    from cartwise.model.registry import Registry  # noqa: PLC0415
+
+    registry = Registry(Tracking(os.environ.get(TRACKING_URI)))
+    return registry.fetch(registry.find(model), Path(".cartwise/models"))
 
 
 def show_metrics(port: int | None, registry: CollectorRegistry) -> None:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from cartwise import folders
 from cartwise.errors import BundleError, FingerprintMismatch
 from cartwise.model.calibration import Calibrator
-from cartwise.model.onnx_export import INPUT, OUTPUT
 from cartwise.model.policy import Policy
 
 BOOSTER: Final = "model.ubj"
@@ -32,6 +31,10 @@ CHECKSUMS: Final = "SHA256SUMS"
 
 FILES: Final = (BOOSTER, GRAPH, CALIBRATION, SPEC, POLICY, METRICS, CARD)
 """Every file of a bundle but its checksums."""
+
+INPUT: Final = "vectors"
+OUTPUT: Final = "margins"
+"""What goes into the graph, and what comes out of it."""
 
 _SCORING_FILES: Final = (GRAPH, CALIBRATION, SPEC)
 

@@ -16,8 +16,7 @@ import onnx
 import xgboost as xgb
 from onnx import TensorProto, helper
 
-INPUT: Final = "vectors"
-OUTPUT: Final = "margins"
+from cartwise.model.bundle import INPUT, OUTPUT
 
 _ML_DOMAIN: Final = "ai.onnx.ml"
 # The oldest versions that hold what is used here: the widest choice of runtimes can read them.

@@ -71,14 +71,14 @@ class MemoryStore:
         for start in range(0, len(states), _SCAN_STATES):
             yield states[start : start + _SCAN_STATES]
 
-    def sweep(self, time: int) -> int:
+    def sweep(self, time: int) -> Iterator[int]:
         with self._lock:
             keys = list(self._states)
             expiries = self._packing.expiries(keys, list(self._states.values()))
             expired = [key for key, expiry in zip(keys, expiries, strict=True) if expiry < time]
             for key in expired:
                 del self._states[key]
-            return len(expired)
+        yield len(expired)
 
     def check(self) -> None:
         self._expected.require(self._head)

@@ -9,7 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from cartwise.events import SECONDS_PER_DAY
+
 EVENT_ID_BYTES: Final = 16
+
+SLACK_SECONDS: Final = 7 * SECONDS_PER_DAY
+"""States are kept so much longer than they can be seen by the clock: a stream may be so far behind
+before it could miss one."""
 
 States = Sequence[tuple[bytes, bytes]]
 """Keys with their packed states."""
@@ -121,8 +127,8 @@ class Store(Protocol):
         """All states, some at a time, in no order."""
         ...
 
-    def sweep(self, time: int) -> int:
-        """Drop states that nobody can see any more at ``time``; how many they were.
+    def sweep(self, time: int) -> Iterator[int]:
+        """Drop states that nobody can see any more at ``time``, some with every step; how many.
 
         Changes nothing that can be read. A server that expires keys by itself drops none here.
         """

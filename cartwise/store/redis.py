@@ -108,8 +108,8 @@ class RedisStore:
             found = zip(keys, states, strict=True)
             yield [(key[len(PREFIX) :], state) for key, state in found if state is not None]
 
-    def sweep(self, time: int) -> int:
-        return 0
+    def sweep(self, time: int) -> Iterator[int]:
+        return iter(())
 
     def check(self) -> None:
         with translated():

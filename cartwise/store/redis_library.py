@@ -8,13 +8,10 @@ import hashlib
 from importlib import resources
 from typing import Final
 
-from cartwise.events import EVENT_TYPES, SECONDS_PER_DAY
+from cartwise.events import EVENT_TYPES
 from cartwise.features.layout import Plan, plan_of
 from cartwise.features.spec import Specification
-
-SLACK_SECONDS: Final = 7 * SECONDS_PER_DAY
-"""Redis counts by the clock, features by event time: a stream may be so far behind before keys
-go that it could still see."""
+from cartwise.store.protocol import SLACK_SECONDS
 
 _TIME: Final = 0
 """Stands for a block's latest time among its slots; others are periods per landmark."""

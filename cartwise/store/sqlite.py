@@ -106,14 +106,12 @@ class SqliteStore:
             yield some
             after = some[-1][0]
 
-    def sweep(self, time: int) -> int:
-        dropped = 0
+    def sweep(self, time: int) -> Iterator[int]:
         for some in self.scan():
             keys, states = zip(*some, strict=True)
             expiries = self._packing.expiries(keys, states)
             expired = [one for one, expiry in zip(some, expiries, strict=True) if expiry < time]
-            dropped += self._drop(expired)
-        return dropped
+            yield self._drop(expired)
 
     def check(self) -> None:
         with self._transaction("DEFERRED"):

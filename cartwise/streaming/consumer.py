@@ -14,11 +14,24 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from cartwise.errors import StreamError
-from cartwise.streaming.kafka import ANSWER_SECONDS, open_consumer, translated
+from cartwise.errors import StreamError, TopicError
+from cartwise.streaming.kafka import missing_topic, open_consumer, translated
 from cartwise.streaming.source import Record, source_name
 
+SESSION_SECONDS: Final = 10.0
+"""So long may a member give no sign of life before its partitions go to others."""
+
+_START_SECONDS: Final = 2.0
 _SECONDS_BETWEEN_COMMITS: Final = 1.0
+
+_FORBIDDEN: Final = frozenset(
+    (
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.INVALID_SESSION_TIMEOUT,
+    )
+)
+_MISSING: Final = frozenset((KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC))  # noqa: SLF001 - the client's own public name
 
 
 class KafkaSource:
@@ -29,9 +42,17 @@ class KafkaSource:
 
     Args:
         lost: told how many messages of a partition the topic had deleted before they were read.
+        session_seconds: so long may we give no sign of life before our partitions go to others.
     """
 
-    def __init__(self, bootstrap: str, topic: str, group: str, lost: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        group: str,
+        lost: Callable[[int], None],
+        session_seconds: float = SESSION_SECONDS,
+    ) -> None:
         self._topic = topic
         self._bootstrap = bootstrap
         self._lost = lost
@@ -41,7 +62,12 @@ class KafkaSource:
         self._at_end: set[str] = set()
         self._was_assigned = False
         self._told = time.monotonic()
-        self._consumer = open_consumer(bootstrap, group, **{"enable.partition.eof": True})
+        settings = {
+            "enable.partition.eof": True,
+            "session.timeout.ms": int(1000 * session_seconds),
+        }
+        with translated(bootstrap):
+            self._consumer = open_consumer(bootstrap, group, **settings)
         self._consumer.subscribe(
             [topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
         )
@@ -64,11 +90,11 @@ class KafkaSource:
         """As :meth:`EventSource.start`.
 
         Raises:
-            StreamError: the topic ends before the offset.
+            TopicError: the topic ends before the offset.
         """
         partition = self._partition(source)
         try:
-            first, end = self._consumer.get_watermark_offsets(partition, ANSWER_SECONDS)
+            first, end = self._consumer.get_watermark_offsets(partition, _START_SECONDS)
             self._require(source, offset, end)
             partition.offset = OFFSET_BEGINNING if offset is None else max(offset, first)
             self._consumer.seek(partition)
@@ -132,12 +158,16 @@ class KafkaSource:
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's own public name
             if source in self._running:
                 self._at_end.add(source)
+        elif error.code() in _MISSING:
+            raise missing_topic(self._bootstrap, self._topic)
+        elif error.code() in _FORBIDDEN:
+            raise TopicError(f"Kafka at {self._bootstrap} refuses: {error.str()}")
         elif error.fatal():
             raise StreamError(f"Kafka at {self._bootstrap} refuses: {error.str()}")
 
     def _require(self, source: str, offset: int | None, end: int) -> None:
         if offset is not None and offset > end:
-            raise StreamError(
+            raise TopicError(
                 f"the store has followed {source} to offset {offset}, but the topic ends at {end}: "
                 "it was made anew; fill the store with 'cartwise materialize', or use another "
                 "CARTWISE_TOPIC_PREFIX"

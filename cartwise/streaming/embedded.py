@@ -16,7 +16,8 @@ from cartwise.features.spec import Specification
 from cartwise.store.protocol import Store
 from cartwise.streaming.local import FileOutlet, QueueSource
 from cartwise.streaming.metrics import WorkerMetrics
-from cartwise.streaming.worker import Clock, Worker
+from cartwise.streaming.upkeep import Clock
+from cartwise.streaming.worker import Worker
 from cartwise.wire import Event
 
 MERGE_SECONDS: Final = 10.0

@@ -4,11 +4,12 @@ Whoever imports this module needs the extra ``stream``.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from cartwise.errors import MissingExtra, StreamError
+from cartwise.errors import MissingExtra, StreamError, TopicError
 from cartwise.streaming.topics import Topics, TopicSettings
 
 try:
@@ -20,6 +21,8 @@ except ImportError as error:
 
 ANSWER_SECONDS: Final = 10.0
 """How long a broker may take to answer before it counts as away."""
+
+_SECONDS_BETWEEN_LINES: Final = 60.0
 
 _log: Final = logging.getLogger("cartwise.kafka")
 
@@ -39,14 +42,12 @@ _PRODUCER: Final[Mapping[str, Any]] = {
     "partitioner": "murmur2_random",
     "queue.buffering.max.messages": 100_000,
     "message.max.bytes": 16 * 2**20,
-    "delivery.timeout.ms": 120_000,
 }
 _CONSUMER: Final[Mapping[str, Any]] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "auto.offset.reset": "earliest",
     "partition.assignment.strategy": "cooperative-sticky",
-    "session.timeout.ms": 10_000,
     "heartbeat.interval.ms": 1000,
     "max.poll.interval.ms": 300_000,
     "fetch.wait.max.ms": 50,
@@ -75,7 +76,26 @@ def _configuration(
     # What the library retries by itself concerns only those who ask for its log.
     if not _log.handlers:
         _log.addHandler(logging.NullHandler())
+        _log.addFilter(Sparing(time.monotonic))
     return {"bootstrap.servers": bootstrap, **_COMMON, **kind, **settings}
+
+
+class Sparing(logging.Filter):
+    """Lets a line of each kind through once a minute: a broker that is away is tried, and told of
+    by the library, many times a second."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is to be written; its first word is its kind."""
+        kind, now = record.getMessage().partition(" ")[0], self._monotonic()
+        is_due = kind not in self._said or now >= self._said[kind] + _SECONDS_BETWEEN_LINES
+        if is_due:
+            self._said[kind] = now
+        return is_due
 
 
 @contextmanager
@@ -97,15 +117,25 @@ def _stream_error(bootstrap: str, error: KafkaError) -> StreamError:
 
 
 def require_topics(bootstrap: str, topics: Topics) -> None:
-    """Raise StreamError unless Kafka answers and has all topics."""
+    """Raise unless Kafka answers and has all topics.
+
+    Raises:
+        StreamError: it does not answer.
+        TopicError: it lacks one.
+    """
     client = AdminClient({"bootstrap.servers": bootstrap, **_COMMON}, logger=_log)
     with translated(bootstrap):
         known = client.list_topics(timeout=ANSWER_SECONDS).topics
     if missing := [name for name in topics if name not in known]:
-        raise StreamError(
-            f"Kafka at {bootstrap} has no topic {missing[0]}: "
-            "run 'cartwise stream --create-topics', or check CARTWISE_TOPIC_PREFIX"
-        )
+        raise missing_topic(bootstrap, missing[0])
+
+
+def missing_topic(bootstrap: str, name: str) -> TopicError:
+    """What to raise where a topic is not there."""
+    return TopicError(
+        f"Kafka at {bootstrap} has no topic {name}: run 'cartwise stream --create-topics', or "
+        "check CARTWISE_TOPIC_PREFIX"
+    )
 
 
 def create_topics(bootstrap: str, topics: Topics, settings: TopicSettings) -> list[str]:

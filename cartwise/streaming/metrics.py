@@ -24,6 +24,7 @@ class WorkerMetrics:
         self.takeovers = count("takeovers", "Times that a partition was taken over.")
         self.setbacks = count("setbacks", "Batches given up, to be read again.", "error")
         self.lost = count("lost_events", "Events that were gone before they could be read.")
+        self.swept = count("swept_states", "States dropped that nobody could see any more.")
         self.lag = _gauge(
             self.registry, "stream", "lag_events", "Messages yet to be read.", "partition"
         )

@@ -10,6 +10,10 @@ from cartwise.streaming.kafka import open_producer
 from cartwise.streaming.topics import Topics
 from cartwise.wire import DeadLetter, Event, Score, encode, encode_event
 
+DELIVERY_SECONDS: Final = 120.0
+ANSWER_DELIVERY_SECONDS: Final = 15.0
+"""So long a worker waits for the delivery of its answers: what is not delivered, it makes again."""
+
 _FULL_SECONDS: Final = 0.1
 
 
@@ -17,11 +21,16 @@ class CheckedProducer:
     """Sends messages and counts what became of them.
 
     Messages of one key keep their order, and none is doubled by a retry. Not for several threads.
+
+    Args:
+        bootstrap: address of a broker.
+        delivery_seconds: what is not delivered by then has failed.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, delivery_seconds: float = DELIVERY_SECONDS) -> None:
         self._bootstrap = bootstrap
-        self._producer: Producer = open_producer(bootstrap)
+        settings = {"delivery.timeout.ms": int(1000 * delivery_seconds)}
+        self._producer: Producer = open_producer(bootstrap, **settings)
         self._reason: str | None = None
         self.delivered = 0
         self.failed = 0
@@ -44,7 +53,7 @@ class CheckedProducer:
         """Wait until everything sent so far is delivered.
 
         Raises:
-            StreamError: something was not, for two minutes, or was refused.
+            StreamError: something was not in time, or was refused.
         """
         self._producer.flush()
         if self.failed:

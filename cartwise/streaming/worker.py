@@ -13,7 +13,6 @@ already: that the offsets had not moved is looked at after the states were read.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -26,6 +25,7 @@ from cartwise.errors import (
     StoreIncomplete,
     StoreUnavailable,
     StreamError,
+    TopicError,
 )
 from cartwise.features.live import Live
 from cartwise.features.live_batch import LiveBatch, Walked
@@ -37,18 +37,24 @@ from cartwise.streaming.intake import Accepted, Batch, take_in
 from cartwise.streaming.metrics import WorkerMetrics
 from cartwise.streaming.partition import Partition
 from cartwise.streaming.source import EventSource, Record, origin
+from cartwise.streaming.upkeep import Clock, Upkeep
 from cartwise.wire import DeadLetter, Score, format_time
 
 LARGEST_BATCH: Final = 1800
-"""Messages of one batch. The store merges their keys in one step: some 3.5 for each, twelve at
-most."""
+"""Messages of one batch."""
+
+LARGEST_MERGE: Final = 10_000
+"""Keys of one batch, as far as can be told before: Redis serves nobody while it merges them."""
 
 POLL_SECONDS: Final = 0.025
-_SECONDS_BETWEEN_LAGS: Final = 2.0
 _FRESHNESS_SAMPLE: Final = 50
 
 _PASSING: Final = (StoreUnavailable, StoreIncomplete, StaleOffset, StreamError)
 """What goes away by itself, or by taking over anew."""
+
+_LASTING: Final = (TopicError,)
+_LASTING_FOR_A_DRAIN: Final = (TopicError, StoreIncomplete)
+"""What does not. A load may have been interrupted for good, and a drain is to end."""
 
 
 class Scorer(Protocol):
@@ -70,15 +76,6 @@ class Outlet(Protocol):
     def publish(self, scores: Sequence[Score], dead: Sequence[DeadLetter]) -> None:
         """Return when all are delivered; raises StreamError where one was not."""
         ...
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Time, for those who must ask: ``now`` in seconds since the Unix epoch, ``monotonic`` in
-    seconds that only go forward."""
-
-    now: Callable[[], float]
-    monotonic: Callable[[], float]
 
 
 class _UnderWay(NamedTuple):
@@ -118,7 +115,10 @@ class Worker:
         self._partitions: dict[str, Partition] = {}
         self._backoff = Backoff(clock.monotonic)
         self._said: set[type[CartwiseError]] = set()
-        self._lag_shown = 0.0
+        self._trouble: CartwiseError | None = None
+        self._lasting: tuple[type[CartwiseError], ...] = _LASTING
+        self._upkeep = Upkeep(source, store, clock, metrics)
+        self._keys_per_event = float(len(specification.entities))
         self._merging = ThreadPoolExecutor(1, "merging")
         self._under_way: _UnderWay | None = None
         self._log = structlog.get_logger("cartwise.stream")
@@ -130,12 +130,13 @@ class Worker:
             FingerprintMismatch: the store's states were made with another specification.
             CartwiseError: something does not work that waiting will not mend.
         """
+        self._lasting = _LASTING_FOR_A_DRAIN if drain else _LASTING
         self._works(self._store.check)
         while not must_stop():
             self.step()
             if drain and self._source.drained and self._works(self._settle):
                 return
-        self._works(self._settle)
+        self._end()
 
     def step(self) -> None:
         """Take over what waits, and then work on one batch."""
@@ -143,27 +144,46 @@ class Worker:
             # Polling keeps our place in the group; nothing comes while all partitions wait.
             self._source.poll(1, POLL_SECONDS)
             return
-        records = self._source.poll(LARGEST_BATCH, POLL_SECONDS)
+        records = self._source.poll(self._room(), POLL_SECONDS)
         begun = self._clock.now()
-        if not self._works(self._take_over):
+        if not self._works(self._upkeep.work) or not self._works(self._take_over):
             return
         if records:
             self._works(lambda: self._work(records, begun))
         elif self._works(self._settle):
             self._recover(proven=False)
-        self._show_lag()
+
+    def _room(self) -> int:
+        """How many messages to take on: with fewer, the keys of each are more, so that the last
+        batch tells what the next one may have at most while the traffic stays as it is."""
+        return min(LARGEST_BATCH, max(1, int(LARGEST_MERGE / self._keys_per_event)))
 
     def _works(self, action: Callable[[], None]) -> bool:
         """Do it; where that fails, let everything wait for a while."""
         try:
             action()
+        except self._lasting:
+            raise
         except _PASSING as error:
             self._set_back(error)
             return False
         self._metrics.store_up.set(1)
         return True
 
+    def _end(self) -> None:
+        """Count what was begun, and tell where that cannot be done."""
+        try:
+            self._settle()
+        except _PASSING as error:
+            self._trouble = error
+        if self._trouble is None:
+            self._log.info("ended")
+        else:
+            reason = f"{self._trouble}; what is not counted yet will be read again"
+            self._log.warning("ended during trouble", reason=reason)
+
     def _set_back(self, error: CartwiseError) -> None:
+        self._trouble = error
         self._partitions.clear()
         self._source.hold()
         self._metrics.setbacks.labels(type(error).__name__).inc()
@@ -178,12 +198,14 @@ class Worker:
 
     def _recover(self, *, proven: bool) -> None:
         if self._backoff.succeed(proven=proven):
+            self._trouble = None
             self._log.info("going on")
 
     def _take_over(self) -> None:
         """Start the partitions that wait, forget those that left."""
         if self._source.waiting:
             self._settle()
+            self._store.check()
         for gone in self._partitions.keys() - set(self._source.running):
             del self._partitions[gone]
         for source in list(self._source.waiting):
@@ -200,6 +222,8 @@ class Worker:
             return
         lives = [one.live() for one in batch.accepted]
         events = LiveBatch(self._packing, lives) if lives else None
+        if events:
+            self._keys_per_event = len(events.keys) / len(lives)
         # Until here the merge of the batch before was under way.
         self._settle()
         deltas, scores = self._apply(events, batch) if events else ({}, [])
@@ -285,9 +309,3 @@ class Worker:
         for each in batch.accepted[:: 1 + len(batch.accepted) // _FRESHNESS_SAMPLE]:
             if each.record.arrived is not None:
                 metrics.freshness.observe(readable - each.record.arrived)
-
-    def _show_lag(self) -> None:
-        now = self._clock.monotonic()
-        if now - self._lag_shown >= _SECONDS_BETWEEN_LAGS:
-            self._lag_shown = now
-            self._metrics.show_lag(self._source.lag())

@@ -95,6 +95,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{client}
 log.dirs={self.folder}/data
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1
 transaction.state.log.num.partitions=4

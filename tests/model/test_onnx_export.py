@@ -4,7 +4,8 @@ import pytest
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from cartwise.model.onnx_export import INPUT, OUTPUT, to_onnx
+from cartwise.model.bundle import INPUT, OUTPUT
+from cartwise.model.onnx_export import to_onnx
 
 FEATURES = 8
 LIMITS = np.finfo(np.float32)

@@ -15,7 +15,7 @@ from cartwise.errors import StoreError, StoreIncomplete, StoreTimeout, StoreUnav
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.packed import KEY_BYTES
 from cartwise.store import Position, Resumption, Store, open_async_store
-from cartwise.store.redis_library import SLACK_SECONDS
+from cartwise.store.protocol import SLACK_SECONDS
 from cartwise.store.redis_reader import Pipe
 from deploy.services.redis import Redis
 from tests.features.live_events import LIVE

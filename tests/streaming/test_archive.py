@@ -161,7 +161,7 @@ def test_states_that_nobody_can_see_any_more_are_not_loaded(tmp_path: Path) -> N
     keys = dict(zip(names, Live(SPECIFICATION).keys(live(old)), strict=True))
     assert store.read([keys["session"], keys["session_product"]]) == [None, None]
     assert None not in store.read(Live(SPECIFICATION).keys(live(new)))
-    assert store.sweep(new.event_time) == 0
+    assert sum(store.sweep(new.event_time)) == 0
 
 
 class Watched(Partition):

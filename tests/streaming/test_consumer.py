@@ -1,18 +1,25 @@
 """What no broker does on demand, with a client that is told what to answer."""
 
+import logging
 from collections import Counter
 
+import pytest
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaError, KafkaException, TopicPartition
 
+from cartwise.errors import StreamError, TopicError
 from cartwise.streaming.consumer import KafkaSource
+from cartwise.streaming.kafka import Sparing
 from tests.serving.processes import free_port
 
 
 class Message:
     """A message of a broker that notes no times."""
 
-    def error(self) -> None:
-        return None
+    def __init__(self, error: KafkaError | None = None) -> None:
+        self._error = error
+
+    def error(self) -> KafkaError | None:
+        return self._error
 
     def partition(self) -> int:
         return 0
@@ -31,6 +38,7 @@ class Client:
     """Gives out one partition, of which the first seven messages are gone; not ready at once."""
 
     not_ready = 2
+    trouble: KafkaError | None = None
 
     def get_watermark_offsets(self, *_: object, **__: object) -> tuple[int, int]:
         return 7, 8
@@ -44,7 +52,7 @@ class Client:
         return None
 
     def consume(self, _limit: int, _seconds: float) -> list[Message]:
-        return [Message()]
+        return [Message(self.trouble)]
 
 
 def source(lost: Counter[str]) -> KafkaSource:
@@ -70,3 +78,37 @@ def test_a_message_without_a_time_of_arrival_has_none() -> None:
         pass
     [record] = ours.poll(10, 0.0)
     assert record.arrived is None
+
+
+@pytest.mark.parametrize(
+    "code", [KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED]
+)
+def test_what_waiting_does_not_mend_ends_the_reading(code: int) -> None:
+    ours = source(Counter())
+    ours._consumer.trouble = KafkaError(code)  # type: ignore[attr-defined]
+    with pytest.raises(TopicError):
+        ours.poll(10, 0.0)
+
+
+def test_a_broker_that_is_away_for_now_does_not() -> None:
+    ours = source(Counter())
+    ours._consumer.trouble = KafkaError(KafkaError._ALL_BROKERS_DOWN)  # type: ignore[attr-defined]
+    assert ours.poll(10, 0.0) == []
+
+
+def test_an_offset_beyond_the_end_is_told_and_not_waited_for() -> None:
+    with pytest.raises(TopicError, match="it was made anew"):
+        source(Counter()).start("shop.events/0", 9)
+
+
+def test_a_session_timeout_that_cannot_be_is_told() -> None:
+    with pytest.raises(StreamError, match=r"session\.timeout\.ms"):
+        KafkaSource("127.0.0.1:1", "shop.events", "test", lambda _count: None, 10**9)
+
+
+def test_the_library_s_log_says_a_thing_once_a_minute() -> None:
+    seconds = iter([0.0, 1.0, 2.0, 59.0, 61.0])
+    sparing = Sparing(lambda: next(seconds))
+    lines = ["FAIL [a] refused", "FAIL [b] refused", "SESSTMOUT [a]", "FAIL [a] x", "FAIL [a] y"]
+    records = [logging.LogRecord("k", logging.ERROR, "", 0, line, None, None) for line in lines]
+    assert [bool(sparing.filter(record)) for record in records] == [True, False, True, False, True]

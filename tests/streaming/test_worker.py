@@ -9,12 +9,20 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from cartwise import wire
-from cartwise.errors import StoreTimeout, StoreUnavailable, StreamError
+from cartwise.errors import (
+    FingerprintMismatch,
+    StoreIncomplete,
+    StoreTimeout,
+    StoreUnavailable,
+    StreamError,
+    TopicError,
+)
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.replay import Replay
 from cartwise.store.memory import MemoryStore
 from cartwise.store.protocol import Merge
 from cartwise.streaming.metrics import WorkerMetrics
+from cartwise.streaming.worker import LARGEST_BATCH, LARGEST_MERGE
 from cartwise.wire import Event
 from tests.logs import frame
 from tests.reference import Event as ReferenceEvent
@@ -29,6 +37,8 @@ from tests.streaming.worlds import (
     view,
     worker,
 )
+
+NUMBERS = ("product_id", "category_id", "user_id")
 
 
 def store() -> MemoryStore:
@@ -262,6 +272,82 @@ def test_a_second_trouble_behind_the_first_is_said_too() -> None:
     reasons = [one["reason"] for one in logged if one["event"] == "waiting"]
     assert len(reasons) == 2
     assert reasons.count("the topic was made anew") == 1
+
+
+def test_a_merge_is_bounded_by_its_keys_and_moves_each_partition_once() -> None:
+    class Watched(MemoryStore):
+        def merge(self, merge: Merge) -> None:
+            merges.append(merge)
+            super().merge(merge)
+
+    merges: list[Merge] = []
+    # Nothing of one event is of another one: as many keys as there can be.
+    events = [view(i, **dict.fromkeys(NUMBERS, i), brand=f"b{i}", category_code=f"a{i}.b",
+                   user_session=f"s{i}") for i in range(2500)]  # fmt: skip
+    states = Watched(SPECIFICATION)
+    drain(worker(Member(Topic(3).extend(events), at_a_time=10**6), states))
+    most = len(SPECIFICATION.entities)
+    assert 5000 < max(len(merge.deltas) for merge in merges) <= LARGEST_MERGE
+    assert sum(len(merge.deltas) for merge in merges) > 2000 * (most - 1)
+    for merge in merges:
+        sources = [advance.source for advance in merge.advances]
+        assert len(sources) == len(set(sources))
+    require_states(states, events)
+
+
+def test_batches_grow_where_their_events_share_keys() -> None:
+    events, member = [view(i) for i in range(4000)], Member(Topic(1), at_a_time=10**6)
+    one, metrics = worker(member, store()), list[int]()
+    member._topic.extend(events)
+    one.step()
+    for _ in range(3):
+        before = member.lag().values()
+        one.step()
+        metrics.append(sum(before) - sum(member.lag().values()))
+    assert max(metrics) == LARGEST_BATCH
+
+
+@pytest.mark.parametrize("trouble", ["topic", "load", "fingerprint"])
+def test_a_drain_ends_where_waiting_cannot_help(trouble: str) -> None:
+    class Remade(Member):
+        def start(self, _source: str, _offset: int | None) -> bool:
+            raise TopicError("it was made anew")
+
+    class Loading(MemoryStore):
+        def check(self) -> None:
+            raise {"load": StoreIncomplete, "fingerprint": FingerprintMismatch}[trouble]("no")
+
+    topic = Topic().extend(shop(10))
+    member, states = (
+        (Remade(topic), store()) if trouble == "topic" else (Member(topic), Loading(SPECIFICATION))
+    )
+    with pytest.raises((TopicError, StoreIncomplete, FingerprintMismatch)):
+        drain(worker(member, states))
+
+
+def test_a_worker_that_is_to_stay_waits_for_a_load_to_end() -> None:
+    class Loading(MemoryStore):
+        looks = 0
+
+        def check(self) -> None:
+            self.looks += 1
+            if self.looks < 3:
+                raise StoreIncomplete("being loaded")
+            super().check()
+
+    events, states = shop(50), Loading(SPECIFICATION)
+    one = worker(Member(Topic().extend(events)), states)
+    one.run(lambda: applied(states) == 50)
+    require_states(states, events)
+
+
+def test_a_worker_that_ends_while_the_store_is_away_says_so() -> None:
+    states = FailingStore(["before"] * 100)
+    one, stops = worker(Member(Topic().extend(shop(50))), states), iter([False] * 8 + [True])
+    with capture_logs() as logged:
+        one.run(lambda: next(stops))
+    [said] = [one["reason"] for one in logged if one["event"] == "ended during trouble"]
+    assert said == "away; what is not counted yet will be read again"
 
 
 def test_trouble_is_said_once_and_shown_in_a_metric() -> None:

@@ -16,7 +16,8 @@ from cartwise.features.packed import Packing
 from cartwise.store.protocol import Store
 from cartwise.streaming.metrics import WorkerMetrics
 from cartwise.streaming.source import EventSource, Record, source_name
-from cartwise.streaming.worker import Clock, Outlet, Worker
+from cartwise.streaming.upkeep import Clock
+from cartwise.streaming.worker import Outlet, Worker
 from cartwise.wire import DeadLetter, Event, Score
 
 PACKING = Packing(SPECIFICATION)
@@ -93,10 +94,11 @@ class Member:
         self.waiting: set[str] = set(topic.messages if ours is None else ours)
         self._next: dict[str, int] = {}
 
-    def poll(self, _limit: int, _seconds: float) -> list[Record]:
+    def poll(self, limit: int, _seconds: float) -> list[Record]:
         records: list[Record] = []
         for name, start in self._next.items():
-            messages = self._topic.messages[name][start : start + self._at_a_time]
+            room = min(self._at_a_time, limit - len(records))
+            messages = self._topic.messages[name][start : start + room]
             self._next[name] = start + len(messages)
             arrived = self._topic.arrived
             records += [Record(name, start + i, arrived, m) for i, m in enumerate(messages)]
@@ -156,9 +158,10 @@ class Time:
     """A clock that goes a little with every look."""
 
     seconds: float = 1_600_000_000.0
+    stride: float = 0.01
 
     def look(self) -> float:
-        self.seconds += 0.01
+        self.seconds += self.stride
         return self.seconds
 
 
@@ -178,8 +181,9 @@ def worker(
     *,
     horizon_seconds: int = 3600,
     metrics: WorkerMetrics | None = None,
+    time: Time | None = None,
 ) -> Worker:
-    time = Time()
+    time = time or Time()
     return Worker(
         source,
         store,
