@@ -10,7 +10,7 @@ import pytest
 
 from cartwise import wire
 from cartwise.features.catalogue import SPECIFICATION
-from cartwise.store import open_store
+from cartwise.store import Store, open_store
 from cartwise.wire import Event
 from deploy.services.redis import Redis
 from tests.integration.streams import Place, applied, handled, log, workers
@@ -19,15 +19,16 @@ from tests.streaming.worlds import require_states
 
 pytestmark = pytest.mark.integration
 
-FEWEST, MOST = 50_000, 250_000
+FEWEST, MOST, BACKLOG = 50_000, 300_000, 4000
 
 
 class Sender(threading.Thread):
-    """Sends events some at a time for as long as it is wanted, and at least ``FEWEST``."""
+    """Keeps workers busy for as long as it is wanted, and with ``FEWEST`` events at least."""
 
-    def __init__(self, place: Place, events: Sequence[Event]) -> None:
+    def __init__(self, place: Place, store: Store, events: Sequence[Event]) -> None:
         super().__init__(name="sender")
         self._place = place
+        self._store = store
         self._events = events
         self.sent = 0
         self.enough = threading.Event()
@@ -37,12 +38,14 @@ class Sender(threading.Thread):
             some = self._events[self.sent : self.sent + 2000]
             self._place.send(some)
             self.sent += len(some)
-            self.enough.wait(0.3)
+            while self.sent - handled(self._store) > BACKLOG and not self.enough.wait(0.05):
+                pass
+            self.enough.wait(0.1)
 
 
 @contextmanager
-def traffic(place: Place, events: Sequence[Event]) -> Iterator[Sender]:
-    sender = Sender(place, events)
+def traffic(place: Place, store: Store, events: Sequence[Event]) -> Iterator[Sender]:
+    sender = Sender(place, store, events)
     sender.start()
     try:
         yield sender
@@ -67,17 +70,19 @@ def test_a_worker_that_joins_and_one_that_leaves_under_load_lose_and_double_noth
     place = Place.made(kafka_bootstrap, topic_prefix, own_redis.url)
     store = open_store(place.store_url, SPECIFICATION)
     with workers(place, tmp_path, 1, "--model", str(model)) as ours:
-        with traffic(place, events) as sender:
+        with traffic(place, store, events) as sender:
             ours.wait_for(lambda: ours.count("taken over") == 4 and applied(store) > 0)
-            before = sender.sent
+            alone = applied(store)
             ours.start()
             ours.wait_for(lambda: ours.count("taken over") == 6)
             both = applied(store)
             ours.wait_for(lambda: applied(store) > both + 4000)
             assert ours.kill(signal.SIGTERM, which=1) == 0
             ours.wait_for(lambda: ours.count("taken over") == 8)
-            assert before < both < applied(store) < MOST
+            left = applied(store)
+            ours.wait_for(lambda: applied(store) > left)
         ours.wait_for(lambda: handled(store) == sender.sent)
+        assert alone < both < left < len(events)
         sent = events[: sender.sent]
         require_states(store, sent)
         assert applied(store) == len(sent) >= FEWEST
