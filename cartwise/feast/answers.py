@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,33 @@ class Answer(NamedTuple):
 
     values: Readings
     last_events: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of Feast: what is asked of some views, as of a moment, and whose states that needs.
+
+    Whoever reads the states of :attr:`keys`, waiting for them or not, finds the answers here.
+    """
+
+    reader: "StateReader"
+    questions: Sequence[Question]
+    time: int
+
+    @cached_property
+    def keys(self) -> list[bytes]:
+        """All keys that the questions need, each once."""
+        return list(dict.fromkeys(key for one in self.questions for key in one.keys if key))
+
+    def answers(self, states: Sequence[bytes | None]) -> Iterator[tuple[Question, Answer]]:
+        """Every question with what the states of :attr:`keys` read as.
+
+        Raises:
+            FingerprintMismatch: a state was made with another specification.
+        """
+        by_key = dict(zip(self.keys, states, strict=True))
+        for question in self.questions:
+            yield question, self.reader.answer(question, by_key, self.time)
 
 
 class StateReader:
@@ -100,11 +128,6 @@ class StateReader:
         back = {here: name for name, here in renamed.items()}
         named = {back.get(here, here): values for here, values in columns.items()}
         return [self._keys.keys(row) for row in _rows(named)]
-
-
-def distinct_keys(questions: Sequence[Question]) -> list[bytes]:
-    """All keys that some questions need, each once."""
-    return list(dict.fromkeys(key for one in questions for key in one.keys if key))
 
 
 def values_of(key: EntityKey) -> dict[str, Any]:

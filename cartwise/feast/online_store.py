@@ -17,9 +17,9 @@ from feast.repo_config import FeastConfigBaseModel
 from pydantic import AwareDatetime
 
 from cartwise.feast.addresses import store_url
-from cartwise.feast.answers import Answer, Question, StateReader, States, distinct_keys
+from cartwise.feast.answers import Question, Request, StateReader
 from cartwise.feast.errors import in_terms_of_feast
-from cartwise.feast.projections import Asked, ask
+from cartwise.feast.projections import ask
 from cartwise.feast.responses import FeatureRow, add_to_response, feature_rows
 from cartwise.feast.writes import Row, StateWriter
 from cartwise.features.catalogue import SPECIFICATION
@@ -74,9 +74,8 @@ class OnlineStore(online_store.OnlineStore):
     ) -> list[FeatureRow]:
         """Features of some keys of one view, as of now; None for whom the store does not know."""
         with in_terms_of_feast():
-            question = self._reader.question(table, requested_features, entity_keys)
-            states = self._read(config, [question])
-            return feature_rows(question, self._answer(config, question, states))
+            request = self._request_for_keys(config, table, entity_keys, requested_features)
+            return _rows(request, self._store(config).read(request.keys))
 
     async def online_read_async(
         self,
@@ -87,9 +86,8 @@ class OnlineStore(online_store.OnlineStore):
     ) -> list[FeatureRow]:
         """As :meth:`online_read`, without waiting."""
         with in_terms_of_feast():
-            question = self._reader.question(table, requested_features, entity_keys)
-            states = await self._read_async(config, [question])
-            return feature_rows(question, self._answer(config, question, states))
+            request = self._request_for_keys(config, table, entity_keys, requested_features)
+            return _rows(request, await self._async_store(config).read(request.keys))
 
     def online_write_batch(
         self,
@@ -143,12 +141,10 @@ class OnlineStore(online_store.OnlineStore):
     ) -> None:
         """Answer for all views, after one read of the store."""
         with in_terms_of_feast():
-            asked = _asked(grouped_refs, full_feature_names=full_feature_names)
-            questions = self._reader.questions(asked, join_key_values)
-            states = self._read(config, questions)
-            for question in questions:
-                answer = self._answer(config, question, states)
-                add_to_response(online_features_response, question, answer)
+            request = self._request_for_columns(
+                config, grouped_refs, join_key_values, full_feature_names=full_feature_names
+            )
+            _fill(online_features_response, request, self._store(config).read(request.keys))
 
     async def _read_features_per_fv_async(
         self,
@@ -162,23 +158,37 @@ class OnlineStore(online_store.OnlineStore):
     ) -> None:
         """As :meth:`_read_features_per_fv`, without waiting."""
         with in_terms_of_feast():
-            asked = _asked(grouped_refs, full_feature_names=full_feature_names)
-            questions = self._reader.questions(asked, join_key_values)
-            states = await self._read_async(config, questions)
-            for question in questions:
-                answer = self._answer(config, question, states)
-                add_to_response(online_features_response, question, answer)
+            request = self._request_for_columns(
+                config, grouped_refs, join_key_values, full_feature_names=full_feature_names
+            )
+            states = await self._async_store(config).read(request.keys)
+            _fill(online_features_response, request, states)
 
-    def _read(self, config: RepoConfig, questions: Sequence[Question]) -> States:
-        keys = distinct_keys(questions)
-        return dict(zip(keys, self._store(config).read(keys), strict=True))
+    def _request_for_keys(
+        self,
+        config: RepoConfig,
+        view: FeatureView,
+        keys: Sequence[EntityKey],
+        features: Sequence[str] | None,
+    ) -> Request:
+        return self._request(config, [self._reader.question(view, features, keys)])
 
-    async def _read_async(self, config: RepoConfig, questions: Sequence[Question]) -> States:
-        keys = distinct_keys(questions)
-        url = store_url(config)
-        if url not in self._async_stores:
-            self._async_stores[url] = open_async_store(url, SPECIFICATION)
-        return dict(zip(keys, await self._async_stores[url].read(keys), strict=True))
+    def _request_for_columns(
+        self,
+        config: RepoConfig,
+        references: GroupedReferences,
+        columns: Columns,
+        *,
+        full_feature_names: bool,
+    ) -> Request:
+        asked = [
+            ask(view, features, full_feature_names=full_feature_names)
+            for view, features in references
+        ]
+        return self._request(config, self._reader.questions(asked, columns))
+
+    def _request(self, config: RepoConfig, questions: Sequence[Question]) -> Request:
+        return Request(self._reader, questions, config.online_store.now())
 
     def _store(self, config: RepoConfig) -> Store:
         url = store_url(config)
@@ -186,11 +196,21 @@ class OnlineStore(online_store.OnlineStore):
             self._stores[url] = open_store(url, SPECIFICATION)
         return self._stores[url]
 
-    def _answer(self, config: RepoConfig, question: Question, states: States) -> Answer:
-        return self._reader.answer(question, states, config.online_store.now())
+    def _async_store(self, config: RepoConfig) -> AsyncStore:
+        url = store_url(config)
+        if url not in self._async_stores:
+            self._async_stores[url] = open_async_store(url, SPECIFICATION)
+        return self._async_stores[url]
 
 
-def _asked(references: GroupedReferences, *, full_feature_names: bool) -> list[Asked]:
-    return [
-        ask(view, features, full_feature_names=full_feature_names) for view, features in references
-    ]
+def _rows(request: Request, states: Sequence[bytes | None]) -> list[FeatureRow]:
+    """The answer to a request of one view."""
+    [(question, answer)] = request.answers(states)
+    return feature_rows(question, answer)
+
+
+def _fill(
+    response: GetOnlineFeaturesResponse, request: Request, states: Sequence[bytes | None]
+) -> None:
+    for question, answer in request.answers(states):
+        add_to_response(response, question, answer)

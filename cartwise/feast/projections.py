@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from feast import FeatureView
 from feast.errors import FeastOfflineStoreUnsupportedDataSource
@@ -36,13 +37,19 @@ class Asked:
     @property
     def places(self) -> list[int]:
         """Of each feature the place among what is read from a state."""
-        names = names_of(self.entity)
-        return [names.index(name) for name in self.features]
+        return _places(self.entity, self.features)
 
 
-def names_of(entity: Entity) -> list[str]:
+@cache
+def names_of(entity: Entity) -> tuple[str, ...]:
     """All that is read from an entity's state: its readings, then the sums of its mean prices."""
-    return [*entity.readings(), *price_sums(entity)]
+    return (*entity.readings(), *price_sums(entity))
+
+
+@lru_cache(maxsize=1000)
+def _places(entity: Entity, features: tuple[str, ...]) -> list[int]:
+    names = names_of(entity)
+    return [names.index(name) for name in features]
 
 
 def asked_of(

@@ -32,14 +32,16 @@ def add_to_response(
 ) -> None:
     """Add an answer by columns. Who is not known has counts of zero and the status NOT_FOUND."""
     response.metadata.feature_names.val.extend(question.asked.columns)
-    statuses = _statuses(answer.last_events)
-    timestamps = [_timestamp(last) for last in answer.last_events.tolist()]
+    # Equal for all features of a view: made once, and filled in place, which takes a third of the
+    # time of making each value by itself.
+    same = GetOnlineFeaturesResponse.FeatureVector(
+        statuses=_statuses(answer.last_events), event_timestamps=_timestamps(answer.last_events)
+    )
     for column in answer.values.T.tolist():
-        response.results.append(
-            GetOnlineFeaturesResponse.FeatureVector(
-                values=map(_value, column), statuses=statuses, event_timestamps=timestamps
-            )
-        )
+        vector = response.results.add()
+        vector.MergeFrom(same)
+        for number in column:
+            _set(vector.values.add(), number)
 
 
 def _statuses(last_events: NDArray[np.float64]) -> list[Any]:
@@ -47,10 +49,20 @@ def _statuses(last_events: NDArray[np.float64]) -> list[Any]:
     return [found if known else unknown for known in np.isfinite(last_events)]
 
 
+def _timestamps(last_events: NDArray[np.float64]) -> list[Timestamp]:
+    return [
+        Timestamp(seconds=int(seconds)) if np.isfinite(seconds) else Timestamp()
+        for seconds in last_events.tolist()
+    ]
+
+
 def _value(number: float) -> Value:
-    # NaN is the only number that is not itself.
-    return Value(double_val=number) if number == number else Value()  # noqa: PLR0124
+    value = Value()
+    _set(value, number)
+    return value
 
 
-def _timestamp(seconds: float) -> Timestamp:
-    return Timestamp(seconds=int(seconds)) if np.isfinite(seconds) else Timestamp()
+def _set(value: Value, number: float) -> None:
+    # NaN, the only number that is not itself, is missing: a value without content.
+    if number == number:  # noqa: PLR0124
+        value.double_val = number

@@ -1,9 +1,9 @@
 """Feature rows turned back into states, as ``feast materialize`` hands them over."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from feast import FeatureView
@@ -20,12 +20,14 @@ from cartwise.features.probe import missing_rows
 from cartwise.features.probes import Readings
 from cartwise.features.replay import Rows
 from cartwise.features.spec import Specification
-from cartwise.store import Merge, Store
+from cartwise.store import Replacement, Store
 
 Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 """A key, its features, the moment at which they are right, and when the row was made."""
 
 AT_A_TIME: Final = 10_000
+
+Thing = TypeVar("Thing")
 
 
 class StateWriter:
@@ -40,20 +42,22 @@ class StateWriter:
     def write(self, view: FeatureView, rows: Sequence[Row]) -> None:
         """Write rows of a view; of a key's rows the latest counts, and a newer state stays.
 
-        What is written is the difference to the state that is there, which the store adds at
-        once: so what a stream adds meanwhile is not lost.
+        A state is replaced only where it is still the one that was compared with the row: whoever
+        writes to it meanwhile, a stream or another materialization, neither is lost nor counted
+        twice.
 
         Raises:
             EntityRowsUnusable: a row lacks a key or a feature.
         """
         entity = entity_of(view)
         place = self._specification.entities.index(entity)
-        latest = self._latest(place, rows)
+        latest = list(self._latest(place, rows).items())
         for start in range(0, len(latest), AT_A_TIME):
-            chosen = dict(list(latest.items())[start : start + AT_A_TIME])
+            chosen = dict(latest[start : start + AT_A_TIME])
             values = _values(names_of(entity), list(chosen.values()))
             times = np.array([_second(row) for row in chosen.values()], dtype=np.int64)
-            self._write(place, list(chosen), values, times)
+            states = self._states(place, values, times)
+            self._replace(place, _by_key(chosen, states), _by_key(chosen, times.tolist()))
 
     def _latest(self, place: int, rows: Sequence[Row]) -> dict[bytes, Row]:
         latest: dict[bytes, Row] = {}
@@ -65,16 +69,38 @@ class StateWriter:
                 latest[key] = row
         return latest
 
-    def _write(self, place: int, keys: Sequence[bytes], values: Readings, times: Rows) -> None:
+    def _states(self, place: int, values: Readings, times: Rows) -> list[bytes]:
+        """The states that read as these values at these times."""
         plan = self._packing.plan
-        layout = plan.entities[place]
-        states = self._packing.unpack(place, self._store.read(keys))
-        current = states[:, layout.recency].max(axis=1) <= times
-        deltas = np.empty_like(states)
-        missing_rows(values, layout, plan.clock, times, states, deltas)
-        packed = self._packing.pack(place, deltas)
-        chosen = zip(keys, packed, current, strict=True)
-        self._store.merge(Merge({key: delta for key, delta, now in chosen if now}, ()))
+        nothing = self._packing.unpack(place, [None] * len(values))
+        states = np.empty_like(nothing)
+        missing_rows(values, plan.entities[place], plan.clock, times, nothing, states)
+        return self._packing.pack(place, states)
+
+    def _replace(
+        self, place: int, states: Mapping[bytes, bytes], seconds: Mapping[bytes, int]
+    ) -> None:
+        waiting = list(states)
+        while waiting:
+            olds = self._store.read(waiting)
+            found = zip(waiting, olds, self._last_events(place, olds), strict=True)
+            waiting = self._store.replace(
+                [
+                    Replacement(key, old, states[key])
+                    for key, old, last in found
+                    if last <= seconds[key]
+                ]
+            )
+
+    def _last_events(self, place: int, packed: Sequence[bytes | None]) -> list[float]:
+        """When the last event of each state was, -inf for none."""
+        recency = self._packing.plan.entities[place].recency
+        latest: list[float] = self._packing.unpack(place, packed)[:, recency].max(axis=1).tolist()
+        return latest
+
+
+def _by_key(keys: Iterable[bytes], things: Iterable[Thing]) -> dict[bytes, Thing]:
+    return dict(zip(keys, things, strict=True))
 
 
 def _values(names: Sequence[str], rows: Sequence[Row]) -> Readings:

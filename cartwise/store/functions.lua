@@ -249,6 +249,33 @@ local function merge(keys, args)
   return #keys
 end
 
+-- keys: of states. args: the complete head, then for each key the state that it has to have, '' for
+-- none, and the one that takes its place. Returns the places of keys that have another one.
+local function replace(keys, args)
+  local head = redis.call('GET', HEAD)
+  if head and head ~= args[1] then
+    return fail('HEAD', head)
+  end
+  local chosen, states, other = {}, {}, {}
+  for start = 1, #keys, AT_A_TIME do
+    local last = math.min(start + AT_A_TIME - 1, #keys)
+    local found = redis.call('MGET', unpack(keys, start, last))
+    for i = start, last do
+      if (found[i - start + 1] or '') == args[2 * i] then
+        chosen[#chosen + 1] = keys[i]
+        states[#states + 1] = args[2 * i + 1]
+      else
+        other[#other + 1] = i
+      end
+    end
+  end
+  put_all(chosen, states, 0)
+  if not head then
+    redis.call('SET', HEAD, args[1])
+  end
+  return other
+end
+
 -- args: the source. Position, or false, then bucket and ids in turn.
 local function resume(_, args)
   local found = {redis.call('HGET', POSITIONS, args[1])}
@@ -299,6 +326,7 @@ local function end_load(_, args)
 end
 
 redis.register_function(NAME .. '_merge', merge)
+redis.register_function(NAME .. '_replace', replace)
 redis.register_function{
   function_name = NAME .. '_resume', callback = resume, flags = {'no-writes'},
 }

@@ -7,7 +7,7 @@ from cartwise.features.packed import Packing
 from cartwise.features.spec import Specification
 from cartwise.store.head import Head
 from cartwise.store.offsets import require_offset
-from cartwise.store.protocol import Advance, Merge, Position, Resumption, States
+from cartwise.store.protocol import Advance, Merge, Position, Replacement, Resumption, States
 
 _SCAN_STATES = 10_000
 
@@ -40,6 +40,15 @@ class MemoryStore:
             self._states.update(zip(keys, merged, strict=True))
             for advance in merge.advances:
                 self._sources[advance.source] = self._advanced(advance)
+
+    def replace(self, replacements: Sequence[Replacement]) -> list[bytes]:
+        with self._lock:
+            self.check()
+            self._head = self._expected.complete
+            other = [one.key for one in replacements if self._states.get(one.key) != one.old]
+            stay = set(other)
+            self._states |= {one.key: one.new for one in replacements if one.key not in stay}
+            return other
 
     def positions(self) -> dict[str, Position]:
         with self._lock:

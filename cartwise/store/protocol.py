@@ -7,7 +7,7 @@ together: a merge happens as a whole or not at all.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from cartwise.events import SECONDS_PER_DAY
 
@@ -82,6 +82,14 @@ class Merge:
     advances: Sequence[Advance]
 
 
+class Replacement(NamedTuple):
+    """A packed state to be put in the place of another one, None of none at all."""
+
+    key: bytes
+    old: bytes | None
+    new: bytes
+
+
 class Store(Protocol):
     """States by key. May be shared by threads; all methods may raise StoreUnavailable."""
 
@@ -99,6 +107,17 @@ class Store(Protocol):
 
         Raises:
             StaleOffset: a source is not where it was expected.
+            StoreIncomplete: the store is being loaded.
+            FingerprintMismatch: its states were made with another specification.
+        """
+        ...
+
+    def replace(self, replacements: Sequence[Replacement]) -> list[bytes]:
+        """Put new states where the old ones still are; the keys where they are not any more.
+
+        Each key is looked at and written in one step, and given once; sources stay where they are.
+
+        Raises:
             StoreIncomplete: the store is being loaded.
             FingerprintMismatch: its states were made with another specification.
         """

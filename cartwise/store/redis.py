@@ -20,7 +20,7 @@ from cartwise.features.packed import Packing
 from cartwise.features.spec import Specification
 from cartwise.store.head import Head
 from cartwise.store.offsets import stale_offset
-from cartwise.store.protocol import Advance, Merge, Position, Resumption, States
+from cartwise.store.protocol import Advance, Merge, Position, Replacement, Resumption, States
 from cartwise.store.redis_errors import require_no_eviction, translated
 from cartwise.store.redis_keys import HEAD, PREFIX
 from cartwise.store.redis_library import library_of
@@ -71,6 +71,16 @@ class RedisStore:
         keys = [PREFIX + key for key in merge.deltas]
         advances = _arguments(merge.advances)
         self._call("merge", keys, self._expected.complete, *advances, *merge.deltas.values())
+
+    def replace(self, replacements: Sequence[Replacement]) -> list[bytes]:
+        other: list[bytes] = []
+        for start in range(0, len(replacements), _AT_A_TIME):
+            some = replacements[start : start + _AT_A_TIME]
+            states = [part for one in some for part in (one.old or b"", one.new)]
+            keys = [PREFIX + one.key for one in some]
+            places = self._call("replace", keys, self._expected.complete, *states)
+            other += [some[place - 1].key for place in places]
+        return other
 
     def positions(self) -> dict[str, Position]:
         with translated():

@@ -19,7 +19,7 @@ from cartwise.features.packed import Packing
 from cartwise.features.spec import Specification
 from cartwise.store.head import Head
 from cartwise.store.offsets import require_offset
-from cartwise.store.protocol import Advance, Merge, Position, Resumption, States
+from cartwise.store.protocol import Advance, Merge, Position, Replacement, Resumption, States
 
 _FORM: Final = 1
 _BUSY_SECONDS: Final = 10.0
@@ -65,6 +65,16 @@ class SqliteStore:
             for advance in merge.advances:
                 self._advance(advance)
             self._set_head(self._expected.complete)
+
+    def replace(self, replacements: Sequence[Replacement]) -> list[bytes]:
+        with self._transaction("IMMEDIATE"):
+            self._expected.require(self._head())
+            found = self._find([one.key for one in replacements])
+            other = [one.key for one in replacements if found.get(one.key) != one.old]
+            stay = set(other)
+            self._put(sorted((one.key, one.new) for one in replacements if one.key not in stay))
+            self._set_head(self._expected.complete)
+        return other
 
     def positions(self) -> dict[str, Position]:
         with self._transaction("DEFERRED"):

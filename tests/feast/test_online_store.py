@@ -1,6 +1,7 @@
 """Online features are those of serving: the same states, decayed when they are read."""
 
 import asyncio
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from cartwise.events import EVENT_TYPES
 from cartwise.feast import vectors
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.live import Live, LiveEvent
+from cartwise.features.packed import Packing
 from cartwise.features.replay import Replay
 from cartwise.store import Merge, open_store
+from cartwise.store.sqlite import SqliteStore
 from tests.feast.worlds import (
     SERVICE,
     feature_store,
@@ -46,6 +49,7 @@ def world(folder: Path, log: list[Event], url: str = "sqlite:///states.db") -> F
 
 def fill(folder: Path, log: list[Event]) -> None:
     """Put states into the store as a stream would."""
+    folder.mkdir(exist_ok=True)
     replay = Replay(SPECIFICATION)
     replay.vectors(frame(log), np.arange(0))
     packing = Live(SPECIFICATION).packing
@@ -124,6 +128,53 @@ def test_materializing_again_changes_nothing(tmp_path: Path) -> None:
     before = read_at(store, START + 10, [who(LOG[0])])
     store.materialize(moment(START), moment(START + 10))
     assert read_at(store, START + 10, [who(LOG[0])]) == before
+
+
+def test_two_materializations_at_once_count_every_event_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, span = world(tmp_path / "both", LOG), (moment(START), moment(START + 10))
+    other, read, overtaken = FeatureStore(config=store.config), SqliteStore.read, []
+
+    def read_and_be_overtaken(self: SqliteStore, keys: list[bytes]) -> list[bytes | None]:
+        found = read(self, keys)
+        if not overtaken:
+            overtaken.append(True)
+            other.materialize(*span)
+        return found
+
+    monkeypatch.setattr(SqliteStore, "read", read_and_be_overtaken)
+    store.materialize(*span)
+    assert overtaken
+    once = world(tmp_path / "once", LOG)
+    once.materialize(*span)
+    assert states_in(tmp_path / "both") == states_in(tmp_path / "once")
+
+
+def test_what_comes_in_between_stays_if_it_is_newer_than_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, read, filled = world(tmp_path, LOG), SqliteStore.read, []
+
+    def read_before_the_stream(self: SqliteStore, keys: list[bytes]) -> list[bytes | None]:
+        found = read(self, keys)
+        if not filled:
+            filled.append(True)
+            fill(tmp_path, LOG)
+        return found
+
+    monkeypatch.setattr(SqliteStore, "read", read_before_the_stream)
+    store.materialize(moment(START), moment(START + 10))
+    monkeypatch.undo()
+    fill(tmp_path / "alone", LOG)
+    for key, state in states_in(tmp_path / "alone").items():
+        if Packing(SPECIFICATION).last_events([key], [state])[0] > START + 10:
+            assert states_in(tmp_path)[key] == state
+
+
+def states_in(folder: Path) -> dict[bytes, bytes]:
+    with closing(open_store(f"sqlite:///{folder / 'states.db'}", SPECIFICATION)) as store:
+        return {key: state for some in store.scan() for key, state in some}
 
 
 def test_a_day_more_is_materialized_incrementally(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from cartwise.errors import DamagedState, FingerprintMismatch, StaleOffset, Stor
 from cartwise.events import SECONDS_PER_DAY
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.spec import Specification
-from cartwise.store import Advance, Merge, Position, Resumption
+from cartwise.store import Advance, Merge, Position, Replacement, Resumption
 from tests.features.live_events import LIVE
 from tests.store.batches import EVENTS, SOURCE, add, batch, deltas, require_same, states_of
 from tests.store.places import Place
@@ -162,6 +162,31 @@ def test_a_delta_that_is_cut_short_is_refused_with_its_batch(place: Place) -> No
         store.merge(Merge(cut, [Advance(SOURCE, None, Position(1))]))
     assert states_of(store) == before
     assert store.positions() == {}
+
+
+def test_states_are_replaced_where_they_are_still_the_old_ones(place: Place) -> None:
+    store, wanted = place.open(), deltas(EVENTS)
+    add(store, EVENTS[:60])
+    before, positions = states_of(store), store.positions()
+    [changed, gone, *_] = before
+    olds = {**before, changed: wanted[changed], gone: None}
+    other = store.replace([Replacement(key, olds.get(key), new) for key, new in wanted.items()])
+    assert set(other) == {changed, gone}
+    assert states_of(place.open()) == {**wanted, changed: before[changed], gone: before[gone]}
+    assert store.positions() == positions
+    assert store.replace([Replacement(changed, before[changed], wanted[changed])]) == []
+    assert store.replace([]) == []
+
+
+def test_states_are_replaced_in_no_store_that_is_another_or_being_loaded(place: Place) -> None:
+    [(key, state)] = list(deltas(ONE).items())[:1]
+    place.open().replace([Replacement(key, None, state)])
+    with pytest.raises(FingerprintMismatch, match=SPECIFICATION.fingerprint):
+        place.open_as(OTHER).replace([Replacement(key, state, state)])
+    with pytest.raises(KeyboardInterrupt):
+        place.open().load(interrupted(), {})
+    with pytest.raises(StoreIncomplete):
+        place.open().replace([Replacement(key, None, state)])
 
 
 def test_a_load_replaces_everything(place: Place) -> None:
