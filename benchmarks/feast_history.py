@@ -18,6 +18,7 @@ from benchmarks.contest import Contestant
 from benchmarks.figure import Figure, require
 from cartwise.data.lake import read_day, stored_days
 from cartwise.feast.history import walk_lake
+from cartwise.feast.lakes import FolderLake
 from cartwise.feast.views import FEATURE_SERVICE, entities, feature_service, feature_views
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.probes import ProbeWalk
@@ -117,7 +118,7 @@ def _table(lake: Path, events: pl.DataFrame, entity: Remembered) -> pl.DataFrame
     moments = events.select(*entity.key, "event_time").drop_nulls().unique(maintain_order=True)
     times = times_of(moments)
     walk = ProbeWalk(SPECIFICATION, [(entity, moments)], times)
-    walk_lake(lake, walk, entity.key, times, np.full(len(times), -1))
+    walk_lake(FolderLake(lake), walk, entity.key, times, np.full(len(times), -1))
     readings = list(entity.readings())
     values = pl.DataFrame(walk.readings()[0][:, : len(readings)], schema=readings)
     table = pl.concat([moments, values.fill_nan(None)], how="horizontal")

@@ -16,7 +16,7 @@ _OS_REASON: Final = re.compile(r"([^:]+) \(os error \d+\)")
 
 
 @contextmanager
-def readable(path: Path, remedy: str = "get it again") -> Iterator[None]:
+def readable(path: Path | str, remedy: str = "get it again") -> Iterator[None]:
     """Translate what goes wrong while reading a file into an InputError that names a remedy."""
     try:
         yield

@@ -4,7 +4,7 @@ Layout: ``<lake>/event_date=YYYY-MM-DD/events.parquet``. A file's bytes follow f
 not from how they arrived.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
@@ -17,13 +17,14 @@ from cartwise.disk import readable
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS, EVENT_SCHEMA
 
+_DAY: Final = "event_date="
 _ROW_GROUP_ROWS: Final = 2**18
 _SAME_EVENT_HINT: Final = ("event_time", "user_id", "product_id")
 
 
 def day_path(lake: Path, day: date) -> Path:
     """Where the events of a day lie."""
-    return lake / f"event_date={day.isoformat()}" / "events.parquet"
+    return lake / f"{_DAY}{day.isoformat()}" / "events.parquet"
 
 
 def stored_days(lake: Path) -> list[date]:
@@ -32,9 +33,19 @@ def stored_days(lake: Path) -> list[date]:
     Raises:
         InputError: the folder is no lake, or an empty one.
     """
-    names = (path.parent.name for path in lake.glob("event_date=*/events.parquet"))
+    names = (path.parent.name for path in lake.glob(f"{_DAY}*/events.parquet"))
+    return days_named(names, lake)
+
+
+def days_named(names: Iterable[str], lake: object) -> list[date]:
+    """The days that folders of a lake are named for, in order; other folders are left out.
+
+    Raises:
+        InputError: one names no day, or none is there.
+    """
+    ours = (name.removeprefix(_DAY) for name in names if name.startswith(_DAY))
     try:
-        days = sorted(date.fromisoformat(name.removeprefix("event_date=")) for name in names)
+        days = sorted(map(date.fromisoformat, ours))
     except ValueError as error:
         raise InputError(f"{lake} holds a folder that names no day: {error}") from error
     if not days:

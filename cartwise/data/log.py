@@ -41,7 +41,7 @@ class Log:
         return cls(
             lake,
             events,
-            _history(lake, days),
+            history_of({day: _digest(lake, day) for day in days}),
             _second(lake, days[0], pl.col("event_time").min()),
             _second(lake, days[-1], pl.col("event_time").max()),
         )
@@ -62,15 +62,19 @@ class Log:
         return self.history[self.days[-1]][:16]
 
 
-def _history(lake: Path, days: list[date]) -> dict[date, str]:
+def history_of(digests: Mapping[date, str]) -> dict[date, str]:
+    """:attr:`Log.history`, made of the SHA-256 of each day's file, in order of days."""
     history: dict[date, str] = {}
     before = SPECIFICATION.fingerprint
-    for day in days:
-        with day_path(lake, day).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    for day, digest in digests.items():
         before = hashlib.sha256(f"{before} {day} {digest}".encode()).hexdigest()
         history[day] = before
     return history
+
+
+def _digest(lake: Path, day: date) -> str:
+    with day_path(lake, day).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _second(lake: Path, day: date, time: pl.Expr) -> int:

@@ -6,22 +6,31 @@ from typing import Final
 from feast import RepoConfig
 
 from cartwise.feast.errors import FeatureStoreError, LogUnusable
+from cartwise.feast.lakes import S3, BucketLake, FolderLake, Lake
 
 _SQLITE: Final = "sqlite:///"
 
 
-def lake_of(config: RepoConfig) -> Path:
-    """The folder of events.
+def lake_of(config: RepoConfig) -> Lake:
+    """The days of events.
 
     Raises:
-        LogUnusable: the setting names a variable that is not set, or no folder.
+        LogUnusable: the setting names a variable that is not set, or neither folder nor bucket.
     """
     lake: str = config.offline_store.lake
     if "$" in lake:
         raise LogUnusable(f"the lake is '{lake}' in feature_store.yaml: set that variable")
+    if lake.startswith(S3):
+        return BucketLake(lake, _endpoint(config))
     if "://" in lake:
-        raise LogUnusable(f"the lake '{lake}' is no folder: copy it, or mount it, and name that")
-    return Path(config.repo_path or "", lake)
+        raise LogUnusable(f"the lake '{lake}' is neither a folder nor s3://bucket/path")
+    return FolderLake(Path(config.repo_path or "", lake))
+
+
+def _endpoint(config: RepoConfig) -> str | None:
+    """The S3 server, None for Amazon's: a variable that is not set stays as it was written."""
+    endpoint: str | None = config.offline_store.s3_endpoint
+    return None if not endpoint or "$" in endpoint else endpoint
 
 
 def store_url(config: RepoConfig) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -11,10 +10,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cartwise.ahead import map_ahead
-from cartwise.data.lake import read_day, stored_days
 from cartwise.events import EVENT_SCHEMA, SECONDS_PER_DAY
 from cartwise.feast.entity_rows import NO_EVENT
 from cartwise.feast.errors import EntityRowsUnusable
+from cartwise.feast.lakes import Lake
 from cartwise.features.probes import ProbeWalk
 from cartwise.features.replay import Rows, times_of
 
@@ -31,7 +30,7 @@ class Due(NamedTuple):
 
 
 def walk_lake(
-    lake: Path, walk: ProbeWalk, columns: Sequence[str], times: Rows, event_rows: Rows
+    lake: Lake, walk: ProbeWalk, columns: Sequence[str], times: Rows, event_rows: Rows
 ) -> None:
     """Walk the events of a lake past all probes.
 
@@ -42,10 +41,10 @@ def walk_lake(
         InputError: there is no lake, or it is damaged.
         EntityRowsUnusable: a row's event is not at the row's time.
     """
-    days = stored_days(lake)
+    days = lake.days()
     places = _places(days, times)
     needed = days[: int(places.max()) + 1] if len(places) else []
-    read = partial(read_day, lake, columns=[*ALWAYS_READ, *columns])
+    read = partial(lake.read, columns=[*ALWAYS_READ, *columns])
     for place, events in enumerate(map_ahead(read, needed, workers=1)):
         due = _due(events, np.flatnonzero(places == place), times, event_rows)
         walk.advance(events, *due)
@@ -79,16 +78,16 @@ def _check_events(seconds: Rows, rows: Rows, times: Rows) -> None:
     )
 
 
-def seen_between(lake: Path, key: Sequence[str], start: int, end: int) -> pl.DataFrame:
+def seen_between(lake: Lake, key: Sequence[str], start: int, end: int) -> pl.DataFrame:
     """Everyone who had an event from ``start`` to ``end``, both included, and when the last was.
 
     Columns: those of ``key``, and time (Int64, seconds since the Unix epoch).
     """
     seen = pl.DataFrame(schema={**{name: EVENT_SCHEMA[name] for name in key}, "time": pl.Int64})
-    for day in stored_days(lake):
+    for day in lake.days():
         opens = (day - EPOCH).days * SECONDS_PER_DAY
         if opens <= end and opens + SECONDS_PER_DAY > start:
-            events = read_day(lake, day, columns=["event_time", *key])
+            events = lake.read(day, columns=["event_time", *key])
             seconds = events.select(*key, time=pl.col("event_time").dt.epoch("s"))
             within = seconds.filter(pl.col("time").is_between(start, end)).drop_nulls(key)
             seen = _latest(pl.concat([seen, within]), key)

@@ -28,6 +28,7 @@ from cartwise.feast.addresses import lake_of
 from cartwise.feast.entity_rows import NO_EVENT, EntityRows
 from cartwise.feast.errors import NotOurs
 from cartwise.feast.history import seen_between, walk_lake
+from cartwise.feast.lakes import Lake
 from cartwise.feast.projections import Asked, asked_of, names_of
 from cartwise.feast.retrieval import LogRetrieval, metadata_of
 from cartwise.feast.source import TIMESTAMP, LogSource
@@ -46,7 +47,11 @@ class OfflineStoreConfig(FeastConfigBaseModel):
     type: Literal["cartwise.feast.OfflineStore"] = "cartwise.feast.OfflineStore"
 
     lake: str
-    """Folder of events that 'cartwise ingest' wrote; a relative path starts at the repository."""
+    """Events that 'cartwise ingest' wrote: a folder, of which a relative path starts at the
+    repository, or a copy of it at ``s3://bucket/path``."""
+
+    s3_endpoint: str | None = None
+    """S3 server that is not Amazon's, say ``${CARTWISE_S3_ENDPOINT}``; without that, Amazon's."""
 
 
 class OfflineStore(offline_store.OfflineStore):
@@ -139,7 +144,7 @@ class OfflineStore(offline_store.OfflineStore):
 
 
 def _read_rows(
-    lake: Path, rows: EntityRows, asked: Sequence[Asked], features: Sequence[str]
+    lake: Lake, rows: EntityRows, asked: Sequence[Asked], features: Sequence[str]
 ) -> pa.Table:
     """The entity rows with the features beside them; a column of the same name gives way."""
     questions = [(one.entity, rows.keys(one.entity.key, one.renamed)) for one in asked]
@@ -153,7 +158,7 @@ def _read_rows(
 
 
 def _read_seen(
-    lake: Path, entity: Entity, features: Sequence[str], span: tuple[datetime, datetime]
+    lake: Lake, entity: Entity, features: Sequence[str], span: tuple[datetime, datetime]
 ) -> pa.Table:
     """All who had an event in a span, with their features at the last one."""
     start, end = map(_second, span)
@@ -174,7 +179,7 @@ def _read_seen(
 
 
 def _walk(
-    lake: Path, questions: Sequence[tuple[Entity, pl.DataFrame]], times: Rows, event_rows: Rows
+    lake: Lake, questions: Sequence[tuple[Entity, pl.DataFrame]], times: Rows, event_rows: Rows
 ) -> list[Readings]:
     columns = sorted({name for entity, _ in questions for name in entity.key})
     walk = ProbeWalk(SPECIFICATION, questions, times)

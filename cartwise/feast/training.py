@@ -13,7 +13,6 @@ import polars as pl
 from feast import FeatureStore
 
 from cartwise.data.day_files import write_carts
-from cartwise.data.log import Log
 from cartwise.data.manifest import FILE as MANIFEST
 from cartwise.data.splits import PARTS
 from cartwise.disk import readable, writable
@@ -21,6 +20,7 @@ from cartwise.errors import InputError
 from cartwise.feast.addresses import lake_of
 from cartwise.feast.entity_rows import EVENT_ROW
 from cartwise.feast.errors import FeatureStoreError, in_terms_of_feast
+from cartwise.feast.lakes import Lake
 from cartwise.feast.repository import feature_service, open_repository
 from cartwise.feast.source import TIMESTAMP
 from cartwise.feast.vectors import vectors
@@ -105,13 +105,13 @@ def _entity_rows(carts: pl.DataFrame) -> pd.DataFrame:
     return rows.to_pandas(use_pyarrow_extension_array=True)
 
 
-def _require_same_events(training: Path, lake: Path) -> None:
+def _require_same_events(training: Path, lake: Lake) -> None:
     with readable(training / MANIFEST, "build it with 'cartwise features'"):
         try:
             made_of = json.loads((training / MANIFEST).read_text())["data_version"]
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{training / MANIFEST} is not that of a training set") from error
-    if (version := Log.read(lake).version) != made_of:
+    if (version := lake.version()) != made_of:
         raise FeatureStoreError(
             f"the training set in {training} was made of other events ({made_of}) than the feature "
             f"store's lake {lake} holds ({version}): build it again with 'cartwise features'"

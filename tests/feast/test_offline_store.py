@@ -196,7 +196,7 @@ def test_sql_instead_of_rows_is_refused(world: FeatureStore) -> None:
         world.get_historical_features(entity_df="SELECT 1", features=["user:user_view_7d"])
 
 
-@pytest.mark.parametrize("lake", ["nowhere", "$CARTWISE_LAKE_URL", "s3://bucket/lake"])
+@pytest.mark.parametrize("lake", ["nowhere", "$CARTWISE_LAKE_URL", "ftp://host/lake"])
 def test_a_missing_lake_is_told(lake: str, tmp_path: Path) -> None:
     store = feature_store(tmp_path, Path(lake))
     store.config.offline_store.lake = lake

@@ -1,6 +1,7 @@
-"""Feast's production settings on real servers: states in Redis, the registry in PostgreSQL."""
+"""Feast in production, on real servers: the lake in S3, states in Redis, registry in PostgreSQL."""
 
 import asyncio
+import secrets
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,15 +10,19 @@ import pandas as pd
 import pytest
 import redis
 from feast import FeatureStore
-from feast.errors import FeastError
+from feast.errors import DataSourceNotFoundException, FeastError
 
+from cartwise.data.lake import day_path
+from cartwise.feast.addresses import lake_of
+from cartwise.feast.lakes import BucketLake, FolderLake
 from cartwise.feast.repository import feature_service, open_repository
 from cartwise.feast.views import entities, feature_views
 from cartwise.feast.views import feature_service as cart_conversion
 from cartwise.features.catalogue import SPECIFICATION
 from deploy.services.redis import Redis
 from tests.feast.test_universal import END, FEATURES, LOG, everyone, online
-from tests.feast.worlds import write_lake
+from tests.feast.worlds import feature_store, write_lake
+from tests.integration.conftest import Bucket
 from tests.logs import frame
 
 pytestmark = pytest.mark.integration
@@ -26,13 +31,28 @@ PRODUCTION = Path(__file__).parents[2] / "feature_repo" / "production.yaml"
 
 
 @pytest.fixture
+def lake(s3: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A lake of the log in a bucket, and the variables by which it is found."""
+    for name, value in s3.variables.items():
+        monkeypatch.setenv(name, value)
+    return upload(write_lake(tmp_path / "lake", frame(LOG)), s3)
+
+
+def upload(lake: Path, s3: Bucket) -> str:
+    prefix = f"{secrets.token_hex(6)}/events"
+    for file in lake.rglob("*.parquet"):
+        key = f"{prefix}/{file.relative_to(lake)}"
+        s3.client().put_object(Bucket=s3.name, Key=key, Body=file.read_bytes())
+    return f"s3://{s3.name}/{prefix}"
+
+
+@pytest.fixture
 def store(
-    own_redis: Redis, postgres_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    own_redis: Redis, postgres_url: str, lake: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FeatureStore]:
-    lake = write_lake(tmp_path / "lake", frame(LOG))
     monkeypatch.setenv("CARTWISE_STORE_URL", own_redis.url)
     monkeypatch.setenv("CARTWISE_POSTGRES_URL", postgres_url)
-    monkeypatch.setenv("CARTWISE_LAKE_URL", str(lake))
+    monkeypatch.setenv("CARTWISE_LAKE_URL", lake.removesuffix("/events"))
     store = open_repository(PRODUCTION)
     views = [*feature_views(SPECIFICATION), cart_conversion(SPECIFICATION)]
     store.apply([*entities(SPECIFICATION), *views])
@@ -95,6 +115,61 @@ def test_a_store_that_is_away_is_told_and_recovers(store: FeatureStore, own_redi
         online(store, everyone(END))
     own_redis.start()
     pd.testing.assert_frame_equal(online(store, everyone(END)), before)
+
+
+def test_a_lake_in_a_bucket_reads_as_the_folder_does(
+    store: FeatureStore, lake: str, tmp_path: Path
+) -> None:
+    folder, service = FolderLake(tmp_path / "lake"), feature_service(store)
+    bucket = lake_of(store.config)
+    assert str(bucket) == lake
+    assert bucket.days() == folder.days()
+    assert bucket.version() == folder.version()
+    rows = everyone(END).assign(category_id=1, brand="b", user_session="s1")
+    answers = []
+    for where in (lake, str(tmp_path / "lake")):
+        store.config.offline_store.lake = where
+        answers.append(store.get_historical_features(entity_df=rows, features=service).to_df())
+    pd.testing.assert_frame_equal(*answers)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("nothing there", "holds no events"),
+        ("no bucket", "holds no events"),
+        ("no server", "that its server answers"),
+        ("no such key", "the credentials"),
+        ("cut short", "damaged or cut short"),
+        ("a day without its file", "lacks what it should hold"),
+    ],
+)
+def test_a_bucket_that_is_no_lake_is_told(
+    damage: str, told: str, lake: str, s3: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    endpoint, prefix = s3.variables["CARTWISE_S3_ENDPOINT"], lake.split("/", 3)[3]
+    match damage:
+        case "nothing there":
+            lake += "/elsewhere"
+        case "no bucket":
+            lake = "s3://no-such-bucket/lake"
+        case "no server":
+            endpoint = "http://127.0.0.1:1"
+        case "no such key":
+            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
+        case "cut short":
+            [day] = BucketLake(lake, endpoint).days()
+            key = f"{prefix}/{day_path(Path(), day)}"
+            s3.client().put_object(Bucket=s3.name, Key=key, Body=b"PAR1 and no more")
+        case "a day without its file":
+            key = f"{prefix}/event_date=2019-01-01/events.tmp"
+            s3.client().put_object(Bucket=s3.name, Key=key, Body=b"")
+    store = feature_store(tmp_path / "repo", Path("lake"))
+    store.config.offline_store.lake = lake
+    store.config.offline_store.s3_endpoint = endpoint
+    job = store.get_historical_features(entity_df=everyone(END), features=FEATURES)
+    with pytest.raises(DataSourceNotFoundException, match=told):
+        job.to_df()
 
 
 def _cart(place: int) -> dict[str, object]:
