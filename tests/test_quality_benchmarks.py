@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from benchmarks import tutorial
+from benchmarks import other_machines, tutorial
 from benchmarks.sweep import Variant, remaining, sweep, table, variants
 from cartwise.data.simulate import simulate
 from cartwise.features.catalogue import FAMILIES, SPECIFICATION
@@ -93,3 +93,18 @@ def test_the_tutorial_says_what_it_needs(
     assert tutorial.main([*sources, "--out", str(tmp_path / "out")]) == 1
     told = " ".join(capsys.readouterr().err.split())
     assert "a split by month takes three" in told
+
+
+def test_a_machine_of_other_bits_is_told_apart_from_one_that_was_not_asked() -> None:
+    here = {"margins": "a1", "vectors": "b2"}
+    found = {
+        "this one": here,
+        "other": {"margins": "a1", "vectors": "b3"},
+        "old": {"margins": "a1"},
+    }
+    shown = other_machines.table(found, 10)
+    assert [list(column.cells) for column in shown.columns] == [
+        ["this one", "other", "old"],
+        ["same", "same", "same"],
+        ["same", "DIFFERENT", "not asked"],
+    ]
