@@ -5,14 +5,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from feast import FeatureStore
+from feast import FeatureStore, FeatureView, Field, FileSource
 from feast.errors import (
     EntityDFNotDateTime,
     EntityTimestampInferenceException,
     FeastEntityDFMissingColumnsError,
     FeastError,
+    FeastOfflineStoreUnsupportedDataSource,
 )
 from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
+from feast.types import Float64
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -178,6 +180,18 @@ def test_keys_of_another_type_are_refused(world: FeatureStore) -> None:
         history(world, at(5, user_id=["x"]), "user:user_view_7d")
 
 
+def test_mixed_types_in_a_column_are_refused(world: FeatureStore) -> None:
+    for column in ("user_id", "note"):
+        rows = at(5, 6, **{"user_id": [1, 2], column: [1, "x"]})
+        with pytest.raises(FeastError, match="mixed types"):
+            history(world, rows, "user:user_view_7d")
+
+
+def test_a_place_that_is_no_number_is_refused(world: FeatureStore) -> None:
+    with pytest.raises(FeastError, match="'event_row'"):
+        history(world, at(5, user_id=[1], event_row=["first"]), "user:user_view_7d")
+
+
 def test_ids_that_pandas_has_rounded_are_refused(world: FeatureStore) -> None:
     with pytest.raises(FeastError, match="rounded: use the type Int64"):
         history(world, at(5, 6, category_id=[2.0**61, None]), "category:category_view_7d")
@@ -194,6 +208,15 @@ def test_a_place_where_no_such_event_is_is_refused(world: FeatureStore) -> None:
 def test_sql_instead_of_rows_is_refused(world: FeatureStore) -> None:
     with pytest.raises(FeastError, match="DataFrame"):
         world.get_historical_features(entity_df="SELECT 1", features=["user:user_view_7d"])
+
+
+def test_a_view_of_something_else_is_refused(tmp_path: Path) -> None:
+    store = feature_store(tmp_path, write_lake(tmp_path / "lake", frame(LOG)))
+    source = FileSource(path=str(tmp_path / "t.parquet"), timestamp_field="event_timestamp")
+    user, schema = store.get_entity("user_id"), [Field(name="age", dtype=Float64)]
+    store.apply([FeatureView(name="people", entities=[user], schema=schema, source=source)])
+    with pytest.raises(FeastOfflineStoreUnsupportedDataSource, match="FileSource"):
+        history(store, at(5, user_id=[1]), "people:age")
 
 
 @pytest.mark.parametrize("lake", ["nowhere", "$CARTWISE_LAKE_URL", "ftp://host/lake"])

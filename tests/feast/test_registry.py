@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 from feast import FeatureStore
+from feast.errors import FeastError
 
+from cartwise.errors import InputError
 from cartwise.events import EVENT_SCHEMA
+from cartwise.feast.repository import feature_service, open_repository
 from cartwise.features.catalogue import SPECIFICATION
 from tests.feast.worlds import SERVICE, feature_store
 
+REPOSITORY = Path(__file__).parents[2] / "feature_repo"
 CODE = re.compile(rb"def |lambda|import |exec|eval\(|__reduce__|cloudpickle|dill")
 
 
@@ -59,6 +63,20 @@ def test_the_registry_holds_nothing_that_can_be_executed(store: FeatureStore) ->
     assert CODE.findall(registry) == []
     assert list(pickles_in(registry)) == []
     assert store.list_on_demand_feature_views() == []
+
+
+def test_a_registry_that_is_away_or_empty_is_told_in_terms_of_feast(tmp_path: Path) -> None:
+    yaml = (REPOSITORY / "feature_store.yaml").read_text()
+    file = tmp_path / "feature_store.yaml"
+    away = "{registry_type: sql, path: 'postgresql+psycopg://user:secret@127.0.0.1:1/none'}"
+    file.write_text(yaml.replace("data/registry.db", away))
+    with pytest.raises(FeastError, match="cannot be reached") as told:
+        feature_service(open_repository(tmp_path))
+    assert isinstance(told.value, InputError)
+    assert "secret" not in str(told.value)
+    file.write_text(yaml)
+    with pytest.raises(FeastError, match="feast apply"):
+        feature_service(open_repository(tmp_path))
 
 
 def test_the_scan_finds_what_it_looks_for() -> None:

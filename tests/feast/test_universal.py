@@ -12,8 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from feast import FeatureStore
-from feast.errors import FeatureNameCollisionError, SavedDatasetLocationAlreadyExists
+from feast.errors import (
+    FeastError,
+    FeatureNameCollisionError,
+    SavedDatasetLocationAlreadyExists,
+)
 from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
+from feast.protos.feast.types.Value_pb2 import Value as ValueProto
 
 from cartwise.feast.views import price_sums
 from cartwise.features.catalogue import SPECIFICATION
@@ -134,6 +140,18 @@ def test_written_rows_are_read_and_older_ones_left_out(store: FeatureStore) -> N
             features=["user:user_view_28d"], entity_rows=[{"user_id": 5}]
         )
         assert answer.to_dict()["user_view_28d"] == [pytest.approx(7.0 if minutes > 0 else 5.0)]
+
+
+def test_a_row_that_is_no_whole_state_is_refused(store: FeatureStore) -> None:
+    """…::test_write_to_online_store with rows that a state cannot be made of."""
+    row = user_row(END, 1.0)
+    nobody = row.assign(user_id=pd.array([None], dtype="Int64"))
+    with pytest.raises(FeastError, match="no complete key"):
+        store.write_to_online_store("user", nobody)
+    view = store.get_feature_view("user")
+    key = EntityKeyProto(join_keys=["user_id"], entity_values=[ValueProto(int64_val=5)])
+    with pytest.raises(FeastError, match="lacks the feature 'user_view_1h'"):
+        store._get_provider().online_write_batch(store.config, view, [(key, {}, END, None)], None)
 
 
 def user_row(at: datetime, count: float) -> pd.DataFrame:
