@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-long bench-serving soak sweep tutorial services services-down
+.PHONY: help demo test lint bench bench-long bench-serving soak sweep tutorial mlflow services services-down
 
 help:  ## Print every target with what it does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ sweep: .venv/.ready  ## Train without each family of features: what does it earn
 tutorial: .venv/.ready  ## The published tutorial's protocol: SRC="2019-Oct.csv.gz 2019-Nov.csv.gz …".
 	$(BIN)/python -m benchmarks.tutorial $(SRC) $(ARGS)
 
+mlflow: .venv/.ready-mlflow  ## Show the runs in mlruns/ side by side, in MLflow's own page.
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db $(ARGS)
+
 $(UV_READY):
 	@found=; for python in $(CANDIDATES); do \
 	    if "$$python" -c '$(SUITABLE)' 2>/dev/null; then found="$$python"; break; fi; \
@@ -80,6 +83,10 @@ $(UV_READY):
 
 .venv/.ready-dev: $(UV_READY) pyproject.toml uv.lock
 	$(SYNC) --extra dev
+	@touch $@
+
+.venv/.ready-mlflow: $(UV_READY) pyproject.toml uv.lock
+	$(SYNC) --extra mlflow
 	@touch $@
 
 .venv/.ready-bench: $(UV_READY) pyproject.toml uv.lock
