@@ -1,5 +1,6 @@
 """The command line in this process: arguments in; exit code, standard output and error out."""
 
+import os
 import sys
 from dataclasses import dataclass
 
@@ -23,9 +24,27 @@ class Commands:
         self._capsys = capsys
 
     def __call__(self, *arguments: object) -> Outcome:
-        self._monkeypatch.setattr(sys, "argv", ["cartwise", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
+        code = _code_of(self._monkeypatch, arguments)
         captured = self._capsys.readouterr()
-        code = exit_.value.code
-        return Outcome(code if isinstance(code, int) else 0, captured.out, captured.err)
+        return Outcome(code, captured.out, captured.err)
+
+
+def succeed(*arguments: object) -> None:
+    """Run a command for a fixture that many tests share; it has to end well."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        forget_settings(monkeypatch)
+        assert _code_of(monkeypatch, arguments) == 0, arguments
+
+
+def forget_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every setting of Cartwise and MLflow out of the environment."""
+    for name in [name for name in os.environ if name.startswith(("CARTWISE_", "MLFLOW_"))]:
+        monkeypatch.delenv(name)
+
+
+def _code_of(monkeypatch: pytest.MonkeyPatch, arguments: tuple[object, ...]) -> int:
+    monkeypatch.setattr(sys, "argv", ["cartwise", *map(str, arguments)])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    code = exit_.value.code
+    return code if isinstance(code, int) else 0

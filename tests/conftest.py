@@ -7,7 +7,8 @@ from pathlib import Path
 import prometheus_client  # noqa: F401 - before Feast, which would change how it keeps values
 import pytest
 
-from tests.commands import Commands
+from tests.commands import Commands, forget_settings
+from tests.shops import Shop, make_shop
 
 REQUIRE_ALL = os.environ.get("CARTWISE_REQUIRE_ALL") == "1"
 
@@ -39,12 +40,17 @@ def _metrics_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
 
 
+@pytest.fixture(scope="session")
+def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A simulated shop with two models. Not to be changed."""
+    return make_shop(tmp_path_factory.mktemp("shop"))
+
+
 @pytest.fixture
 def cartwise(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Commands:
     """The command line, run in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith(("CARTWISE_", "MLFLOW_"))]:
-        monkeypatch.delenv(name)
+    forget_settings(monkeypatch)
     return Commands(monkeypatch, capsys)

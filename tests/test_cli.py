@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from cartwise.cli import COMMANDS
 from cartwise.folders import locked
 from cartwise.model.bundle import Bundle
-from tests.commands import Commands
+from tests.commands import Commands, succeed
 from tests.samples import sample
 
 REES46 = "rees46-2019-10-01-head.csv"
@@ -49,19 +50,32 @@ def test_run_explains_a_horizon_that_is_longer_than_the_log(cartwise: Commands) 
     assert not Path("out/training").exists()
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``raw``, a simulated shop's files, and ``out``, a run on them."""
+    folder = tmp_path_factory.mktemp("made")
+    raw, options = folder / "raw", ("--horizon", "4h", "--no-track", "-q")
+    succeed("simulate", "--out", raw, "--sessions", 5000, "--days", 5, "-q")
+    succeed("run", raw, "--out", folder / "out", *options)
+    return folder
+
+
 @pytest.fixture
-def shop(cartwise: Commands) -> Path:
-    """A simulated shop's raw files, in the folder ``raw``."""
-    told = cartwise("simulate", "--out", "raw", "--sessions", 5000, "--days", 5, "-q")
-    assert told.code == 0, told.err
-    return Path("raw")
+def shop(cartwise: Commands, made: Path) -> Path:
+    """A simulated shop's raw files, in the folder ``raw``; asks for the command line before."""
+    return Path(shutil.copytree(made / "raw", "raw"))
 
 
-def test_step_by_step_equals_run_to_the_byte(cartwise: Commands, shop: Path) -> None:
+@pytest.fixture
+def out(cartwise: Commands, made: Path) -> Path:
+    """What ``cartwise run`` has made of the shop with a horizon of 4 hours, in ``out``."""
+    return Path(shutil.copytree(made / "out", "out"))
+
+
+def test_step_by_step_equals_run_to_the_byte(cartwise: Commands, shop: Path, out: Path) -> None:
     files = sorted(shop.glob("events-*"))
     horizon = ("--horizon", "4h")
     steps = [
-        ("run", *files, *horizon, "--out", "whole", "--no-track", "-q"),
         ("ingest", *files, "--out", "events", "-q"),
         ("features", "--events", "events", *horizon, "--out", "training", "-q"),
         ("train", "--training", "training", "--out", "model", "-q"),
@@ -70,8 +84,8 @@ def test_step_by_step_equals_run_to_the_byte(cartwise: Commands, shop: Path) -> 
     for step in steps:
         told = cartwise(*step)
         assert told.code == 0, told.err
-    assert contents(Path("model")) == contents(Path("whole/model"))
-    assert Path("evaluation/metrics.json").read_bytes() == Path("whole/metrics.json").read_bytes()
+    assert contents(Path("model")) == contents(out / "model")
+    assert Path("evaluation/metrics.json").read_bytes() == (out / "metrics.json").read_bytes()
 
 
 def contents(bundle: Path) -> dict[str, bytes]:
@@ -88,10 +102,9 @@ def test_run_reports_the_share_of_the_ceiling(cartwise: Commands, shop: Path) ->
 
 
 def test_no_score_of_an_earlier_cart_depends_on_the_last_day(
-    cartwise: Commands, shop: Path
+    cartwise: Commands, shop: Path, out: Path
 ) -> None:
     files = sorted(shop.glob("events-*"))
-    cartwise("run", *files, "--horizon", "4h", "--out", "out", "--no-track", "-q")
     last = pl.read_csv(files[-1], infer_schema=False)
     changed = last.with_columns(event_type=pl.col("event_type").reverse(), price=pl.lit("9.99"))
     changed.write_csv("changed.csv")
@@ -99,7 +112,7 @@ def test_no_score_of_an_earlier_cart_depends_on_the_last_day(
     scored = {}
     for name, log in logs.items():
         cartwise("ingest", *log, "--out", f"events-{name}", "-q")
-        score = ("score", "--model", "out/model", "--events", f"events-{name}", "-q")
+        score = ("score", "--model", out / "model", "--events", f"events-{name}", "-q")
         told = cartwise(*score, "--out", f"{name}.parquet")
         assert told.code == 0, told.err
         scored[name] = pl.read_parquet(f"{name}.parquet")
@@ -130,20 +143,20 @@ def test_score_writes_one_row_per_cart(cartwise: Commands, shop: Path) -> None:
     assert scores["model_version"].unique().to_list() == [Bundle.load(Path("out/model")).version]
 
 
-def test_a_bundle_of_another_specification_is_refused(cartwise: Commands, shop: Path) -> None:
-    cartwise("run", shop, "--horizon", "4h", "--out", "out", "--no-track", "-q")
-    manifest = Path("out/training/manifest.json")
+def test_a_bundle_of_another_specification_is_refused(cartwise: Commands, out: Path) -> None:
+    manifest = out / "training/manifest.json"
     manifest.write_text(manifest.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
     told = cartwise("evaluate", "--model", "out/model", "--training", "out/training", "--out", "e")
     assert told.code == 1
     assert "feature specification" in told.err
 
 
-def test_evaluate_refuses_carts_that_the_model_learned_from(cartwise: Commands, shop: Path) -> None:
-    files = sorted(shop.glob("events-*"))
-    cartwise("run", *files, "--horizon", "4h", "--out", "whole", "--no-track", "-q")
-    cartwise("run", *files[:3], "--horizon", "4h", "--out", "early", "--no-track", "-q")
-    command = ("evaluate", "--model", "whole/model", "--training", "early/training", "--out", "e")
+def test_evaluate_refuses_carts_that_the_model_learned_from(
+    cartwise: Commands, shop: Path, out: Path
+) -> None:
+    cartwise("ingest", *sorted(shop.glob("events-*"))[:3], "--out", "early", "-q")
+    cartwise("features", "--events", "early", "--out", "training", "--horizon", "4h", "-q")
+    command = ("evaluate", "--model", out / "model", "--training", "training", "--out", "e")
     told = cartwise(*command)
     assert told.code == 1
     assert "learned from carts up to" in told.err
@@ -156,11 +169,10 @@ def test_run_again_with_out_inside_of_the_source(cartwise: Commands, shop: Path)
         assert told.code == 0, told.err
 
 
-def test_what_is_not_ours_is_never_replaced(cartwise: Commands, shop: Path) -> None:
-    cartwise("run", shop, "--horizon", "4h", "--out", "out", "--no-track", "-q")
+def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> None:
     Path("thesis").mkdir()
     Path("thesis/notes.txt").write_text("mine")
-    day = next(Path("out/events").glob("event_date=*/events.parquet"))
+    day = next((out / "events").glob("event_date=*/events.parquet"))
     before = day.read_bytes()
     score = ("score", "--model", "out/model", "--events", "out/events", "-q", "--out")
     for command in [
@@ -179,9 +191,8 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, shop: Path) -> N
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut"])
-def test_a_damaged_training_set_is_refused(cartwise: Commands, shop: Path, damage: str) -> None:
-    cartwise("run", shop, "--horizon", "4h", "--out", "out", "--no-track", "-q")
-    part = next(Path("out/training/train").glob("*.parquet"))
+def test_a_damaged_training_set_is_refused(cartwise: Commands, out: Path, damage: str) -> None:
+    part = next((out / "training/train").glob("*.parquet"))
     if damage == "gone":
         part.unlink()
     else:
@@ -192,10 +203,9 @@ def test_a_damaged_training_set_is_refused(cartwise: Commands, shop: Path, damag
     assert not Path("model").exists()
 
 
-def test_evaluate_refuses_another_horizon(cartwise: Commands, shop: Path) -> None:
-    cartwise("run", shop, "--horizon", "4h", "--out", "out", "--no-track", "-q")
-    cartwise("features", "--events", "out/events", "--out", "t", "--horizon", "2h", "-q")
-    told = cartwise("evaluate", "--model", "out/model", "--training", "t", "--out", "e")
+def test_evaluate_refuses_another_horizon(cartwise: Commands, out: Path) -> None:
+    cartwise("features", "--events", out / "events", "--out", "t", "--horizon", "2h", "-q")
+    told = cartwise("evaluate", "--model", out / "model", "--training", "t", "--out", "e")
     assert told.code == 1
     assert "horizon_seconds" in told.err
 

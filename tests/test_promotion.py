@@ -28,7 +28,7 @@ from cartwise.promotion import Evidence, GateSettings, promote
 from cartwise.scoring import score
 from tests.commands import Commands
 from tests.settlements import add_version, case, locks, tries
-from tests.shops import GOOD, Shop, make_shop
+from tests.shops import GOOD, Shop
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and its libraries
 
@@ -38,8 +38,8 @@ FAIRLY = replace(QUICKLY, twins=3)
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    return make_shop(tmp_path_factory.mktemp("shop"))
+def shop(trained_shop: Shop) -> Shop:
+    return trained_shop
 
 
 @pytest.fixture(scope="module")

@@ -89,4 +89,5 @@ def run_summary(run: Run) -> RenderableType:
 
 def _experiments(uri: str) -> str:
     """Where to look at runs: a server's own page, or the command that shows a database."""
-    return masked(uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {uri}")
+    command = f"mlflow ui --backend-store-uri {uri} (with the extra 'mlflow')"
+    return masked(uri if uri.startswith("http") else command)

@@ -27,7 +27,7 @@ from deploy.services.server import Server
 from tests.commands import Commands
 from tests.serving.worlds import NOW, write_model
 from tests.settlements import add_version, case, die_alone, locks, settle_at
-from tests.shops import Shop, make_shop
+from tests.shops import Shop
 
 pytestmark = [
     pytest.mark.integration,
@@ -47,8 +47,8 @@ def own_registry(own_tracking: Fleet, monkeypatch: pytest.MonkeyPatch) -> Regist
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    return make_shop(tmp_path_factory.mktemp("shop"))
+def shop(trained_shop: Shop) -> Shop:
+    return trained_shop
 
 
 def test_a_model_is_promoted_fetched_and_rolled_back_over_http_with_an_account_only(
