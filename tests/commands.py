@@ -38,8 +38,14 @@ def succeed(*arguments: object) -> None:
 
 def forget_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take every setting of Cartwise and MLflow out of the environment."""
-    for name in [name for name in os.environ if name.startswith(("CARTWISE_", "MLFLOW_"))]:
+    for name in os.environ.keys() - without_settings().keys():
         monkeypatch.delenv(name)
+
+
+def without_settings() -> dict[str, str]:
+    """The environment without the settings of Cartwise and MLflow, for processes of their own."""
+    ours = ("CARTWISE_", "MLFLOW_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 def _code_of(monkeypatch: pytest.MonkeyPatch, arguments: tuple[object, ...]) -> int:

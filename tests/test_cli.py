@@ -61,15 +61,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shop(cartwise: Commands, made: Path) -> Path:
-    """A simulated shop's raw files, in the folder ``raw``; asks for the command line before."""
-    return Path(shutil.copytree(made / "raw", "raw"))
+def shop(made: Path, tmp_path: Path) -> Path:
+    """A simulated shop's raw files, in the folder ``raw`` of the command line."""
+    shutil.copytree(made / "raw", tmp_path / "raw")
+    return Path("raw")
 
 
 @pytest.fixture
-def out(cartwise: Commands, made: Path) -> Path:
+def out(made: Path, tmp_path: Path) -> Path:
     """What ``cartwise run`` has made of the shop with a horizon of 4 hours, in ``out``."""
-    return Path(shutil.copytree(made / "out", "out"))
+    shutil.copytree(made / "out", tmp_path / "out")
+    return Path("out")
 
 
 def test_step_by_step_equals_run_to_the_byte(cartwise: Commands, shop: Path, out: Path) -> None:

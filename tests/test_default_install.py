@@ -3,12 +3,19 @@
 import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 from tests.commands import without_settings
+
+ROOT = Path(__file__).parents[1]
+
+Asked = tuple[str, str]
+"""A distribution, and the extra of it that is asked for or nothing."""
 
 PROGRAM = """
 import sys
@@ -23,9 +30,13 @@ sys.meta_path.insert(0, Absent())
 
 from importlib import import_module
 from cartwise.cli import COMMANDS, main
+from cartwise.errors import MissingExtra
 
 for command in COMMANDS:
-    import_module(f"cartwise.commands.{command.module}")
+    try:
+        import_module(f"cartwise.commands.{command.module}")
+    except MissingExtra:
+        assert command.name == "replay"
 import cartwise.live_demo, cartwise.page.app, cartwise.serving.server
 
 for line in sys.argv[2:]:
@@ -38,44 +49,45 @@ for line in sys.argv[2:]:
 
 
 def default_install() -> set[str]:
-    """The distributions that come with Cartwise itself, by their normalized names."""
-    found, new = set[str](), {"cartwise"}
+    """The distributions that come without an extra, by their normalized names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found, new = set[Asked](), set(_asked(project["dependencies"], ""))
     while new:
         found |= new
-        new = {name for one in new for name in _required(one)} - found
-    return found
+        new = {asked for name, extra in new for asked in _required(name, extra)} - found
+    return {name for name, _ in found}
 
 
-def _required(distribution: str) -> set[str]:
+def _required(distribution: str, extra: str) -> Iterator[Asked]:
     try:
-        asked = [Requirement(line) for line in requires(distribution) or []]
+        yield from _asked(requires(distribution) or [], extra)
     except PackageNotFoundError:
-        return set()
-    return {
-        _normalized(one.name)
-        for one in asked
-        if one.marker is None or one.marker.evaluate({"extra": ""})
-    }
+        return
+
+
+def _asked(lines: Iterable[str], extra: str) -> Iterator[Asked]:
+    for line in map(Requirement, lines):
+        if line.marker is None or line.marker.evaluate({"extra": extra}):
+            yield from ((_normalized(line.name), more) for more in ("", *line.extras))
 
 
 def _normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_without_any_extra_a_model_is_trained_tracked_and_promoted_and_all_commands_load(
+def test_without_any_extra_a_model_is_trained_and_tracked_and_all_commands_load(
     tmp_path: Path,
 ) -> None:
     ours = default_install()
     absent = {
         module
         for module, owners in packages_distributions().items()
-        if ours.isdisjoint(map(_normalized, owners)) and module != "tests"
+        if ours.isdisjoint(map(_normalized, owners)) and module not in {"cartwise", "tests"}
     }
     assert {"flask", "feast", "redis", "confluent_kafka"} <= absent
     lines = [
-        "simulate --out raw --sessions 2000 --days 3 -q",
-        "run raw --horizon 2h --out out -q",
-        "promote --model out/model --training out/training --events out/events --twins 0 -q",
+        "simulate --out raw --sessions 1200 --days 3 -q",
+        "run raw --horizon 2h --out out --threads 1 -q",
         "models",
     ]
     told = subprocess.run(
@@ -87,4 +99,3 @@ def test_without_any_extra_a_model_is_trained_tracked_and_promoted_and_all_comma
         check=False,
     )
     assert told.returncode == 0, told.stderr
-    assert "champion" in told.stdout
