@@ -1,9 +1,10 @@
 """``cartwise archive`` and ``cartwise materialize``: from the topic to the lake, and to a store."""
 
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -42,6 +43,12 @@ from cartwise.streaming.topics import Topics
 from cartwise.tables import facts_table, present
 from cartwise.terminal import open_progress
 
+_NO_OFFSETS: Final = (
+    "without --lake the store knows no offsets of a topic: a stream from Kafka would begin at the "
+    "topic's first event, and count again what these states hold. Give --lake what 'cartwise "
+    "archive' wrote, or go on with 'cartwise stream --events' on the same lake"
+)
+
 S3Endpoint = Annotated[
     str | None,
     option(
@@ -74,6 +81,7 @@ def archive(
     ] = None,
     kafka_bootstrap: KafkaBootstrap = DEFAULT_BOOTSTRAP,
     topic_prefix: TopicPrefix = DEFAULT_TOPIC_PREFIX,
+    duplicate_horizon: DuplicateHorizon = "1h",
     drain: Drain = False,
     roll: Annotated[
         int, typer.Option(min=1, metavar="SECONDS", help="A file holds so much time at most.")
@@ -86,11 +94,12 @@ def archive(
     Any number may run side by side. Ends on SIGTERM or Ctrl-C after writing what it has.
     """
     configure_logs()
+    horizon_seconds = parse_duration(duplicate_horizon)
     arrivals = Arrivals(lake, s3_endpoint)
     _follow(arrivals, kafka_bootstrap, topic_prefix, roll, metrics_port, drain=drain)
     days = events or (None if "://" in lake else Path(lake, "events"))
     if drain and days:
-        publish(arrivals, days)
+        publish(arrivals, days, horizon_seconds)
 
 
 def materialize(
@@ -132,6 +141,8 @@ def materialize(
         *((source, f"{offset:,}") for source, offset in report.offsets.items()),
     ]
     present(asdict(report), facts_table("Materialized", rows), as_json=as_json)
+    if not arrivals:
+        sys.stderr.write(f"cartwise: {_NO_OFFSETS}\n")
 
 
 def _follow(

@@ -109,8 +109,9 @@ def stream(
     configure_logs()
     horizon_seconds = parse_duration(duplicate_horizon)
     metrics = WorkerMetrics()
+    store = open_store(store_url, SPECIFICATION)
     if events is not None:
-        ends = _Ends(LakeSource(events), FileOutlet(scores))
+        ends = _Ends(LakeSource(events, store.resume), FileOutlet(scores))
     else:
         settings = TopicSettings(partitions) if create_topics else None
         session_seconds = parse_duration(session_timeout)
@@ -119,7 +120,7 @@ def stream(
         show_metrics(metrics_port, metrics.registry)
         worker = Worker(
             ends.source,
-            open_store(store_url, SPECIFICATION),
+            store,
             ends.outlet,
             SPECIFICATION,
             _scorer(model),

@@ -3,32 +3,46 @@
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from cartwise.data.lake import day_path, read_day, row_count, stored_days
+from cartwise.data.lake import day_path, read_day, read_rows, row_count, stored_days
 from cartwise.disk import writable
+from cartwise.errors import InputError
+from cartwise.events import COLUMNS
+from cartwise.store.protocol import EVENT_ID_BYTES, Resumption
 from cartwise.streaming.replayer import events_of
-from cartwise.streaming.source import Record
-from cartwise.wire import DeadLetter, Event, Score, encode, encode_event
+from cartwise.streaming.source import Record, source_name
+from cartwise.wire import DeadLetter, Event, Score, encode, encode_event, event_id
 
 SCORES: Final = "scores.jsonl"
 DEAD_LETTERS: Final = "dead-letters.jsonl"
 
 
+def day_source(day: date) -> str:
+    """What a day of a lake is called in the store."""
+    return source_name("lake", int(f"{day:%Y%m%d}"))
+
+
 class LakeSource:
     """The days of a lake, each a partition of its own, one after the other in log order.
 
-    A row's place in its day is its offset: a day that was followed must not change any more.
+    A row's place in its day is its offset. So a day that was followed may grow at its end, and is
+    refused where something came in before.
+
+    Args:
+        lake: the folder of days.
+        resume: tells where the store stands in a day, and which events it remembers.
     """
 
-    def __init__(self, lake: Path) -> None:
+    def __init__(self, lake: Path, resume: Callable[[str], Resumption]) -> None:
         self._lake = lake
-        self._days: dict[str, date] = {f"lake/{day:%Y%m%d}": day for day in stored_days(lake)}
+        self._resume = resume
+        self._days = {day_source(day): day for day in stored_days(lake)}
         self._rows = {name: row_count(day_path(lake, day)) for name, day in self._days.items()}
         self._next: dict[str, int] = {}
         self._records: Iterator[Record] = iter(())
@@ -56,6 +70,14 @@ class LakeSource:
         return self._next
 
     def start(self, source: str, offset: int | None) -> bool:
+        """As :meth:`EventSource.start`.
+
+        Raises:
+            InputError: the day is not the one that was followed up to there.
+        """
+        if offset:
+            around = read_rows(self._lake, self._days[source], COLUMNS, offset - 1, 2)
+            self._require_followed(source, list(events_of(around)))
         self._next[source] = offset or 0
         return True
 
@@ -84,6 +106,29 @@ class LakeSource:
         events = events_of(read_day(self._lake, self._days[name]).slice(first))
         for offset, event in enumerate(events, first):
             yield Record(name, offset, None, encode_event(event))
+
+    def _require_followed(self, source: str, around: Sequence[Event]) -> None:
+        """Raise unless of the events around an offset, the one before was followed alone.
+
+        The last ones that were followed are remembered: whatever came in before moved one of them
+        behind the offset.
+        """
+        seen = self._resume(source).seen.values()
+        known = [_holds(seen, event_id(event)) for event in around]
+        if known not in ([True], [True, False]):
+            raise InputError(
+                f"the events of {self._days[source]} in {self._lake} are not those that this "
+                "store has followed: run 'cartwise materialize', which loads the lake as it is "
+                "now, then this again"
+            )
+
+
+def _holds(seen: Iterable[bytes], identity: bytes) -> bool:
+    return any(
+        identity == ids[place : place + EVENT_ID_BYTES]
+        for ids in seen
+        for place in range(0, len(ids), EVENT_ID_BYTES)
+    )
 
 
 class QueueSource:

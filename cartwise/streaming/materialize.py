@@ -4,7 +4,7 @@ The stream goes on from there, without a gap or an overlap: it is told how far e
 the states, and which events it has to know again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from itertools import compress
@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from cartwise.data.lake import read_day
+from cartwise.data.lake import read_day, read_rows
 from cartwise.data.log import Log
 from cartwise.data.passes import division_for
 from cartwise.errors import InputError
@@ -23,11 +23,13 @@ from cartwise.features.packed import Packing
 from cartwise.features.replay import Replay
 from cartwise.features.table import States
 from cartwise.progress import SILENT, Progress
-from cartwise.store.protocol import Resumption, Store
+from cartwise.store.protocol import Position, Resumption, Store
 from cartwise.store.protocol import States as PackedStates
 from cartwise.streaming.arrivals import Arrivals
+from cartwise.streaming.local import day_source
 from cartwise.streaming.partition import Partition
 from cartwise.streaming.publishing import Published
+from cartwise.streaming.recollection import Recollection
 from cartwise.streaming.replayer import events_of
 from cartwise.wire import event_id
 
@@ -36,7 +38,7 @@ CHUNK_STATES: Final = 20_000
 
 @dataclass(frozen=True)
 class MaterializeReport:
-    """What was loaded: states, the events that they hold, and offsets by partition."""
+    """What was loaded: states, the events that they hold, and offsets by partition of a topic."""
 
     states: int
     events: int
@@ -56,7 +58,8 @@ def materialize(
 
     Args:
         lake: the days of events.
-        arrivals: what the days were published from; without, the stream begins at the first offset.
+        arrivals: what the days were published from. Without, the store knows no offsets of a
+            topic, which would be followed from its begin, but has followed the days themselves.
         store: what is filled; it cannot be read until it is complete.
         horizon_seconds: how long the stream remembers events, as ``cartwise stream`` is told.
         memory_bytes: what the states of users may take at a time.
@@ -66,27 +69,44 @@ def materialize(
         InputError: the lake cannot be used, or changed meanwhile.
         StoreUnavailable: the store does not answer.
     """
-    if arrivals is None:
-        log = Log.read(lake)
-        states = store.load(_states(log, memory_bytes, progress), {})
-        return MaterializeReport(states, sum(log.events.values()), {})
-    published = _complete(arrivals)
+    published = _complete(arrivals) if arrivals else Published()
     log = Log.read(lake)
-    sources = _resumptions(arrivals, published, horizon_seconds, progress)
-    chunks = _unless_published(_states(log, memory_bytes, progress), arrivals, published)
+    if arrivals:
+        known = Recollection.read(arrivals, horizon_seconds)
+        sources = known.to(published.complete, arrivals, progress).sources
+    else:
+        sources = _followed(log, horizon_seconds)
+
+    def is_as_before() -> bool:
+        if arrivals:
+            return Published.read(arrivals) == published
+        return Log.read(lake).version == log.version
+
+    chunks = _if_still(is_as_before, _states(log, memory_bytes, progress), lake)
     states = store.load(chunks, sources)
     return MaterializeReport(states, sum(log.events.values()), dict(published.complete))
 
 
-def _unless_published(
-    states: Iterator[PackedStates], arrivals: Arrivals, before: Published
+def _if_still(
+    is_as_before: Callable[[], bool], states: Iterator[PackedStates], lake: Path
 ) -> Iterator[PackedStates]:
-    """The states, unless the lake is published into meanwhile: the load is then given up."""
+    """The states, unless their events change meanwhile: the load is then given up."""
     yield from states
-    if Published.read(arrivals) != before:
-        raise InputError(
-            f"{arrivals.place} was published meanwhile: run 'cartwise materialize' again"
-        )
+    if not is_as_before():
+        raise InputError(f"{lake} was added to meanwhile: run 'cartwise materialize' again")
+
+
+def _followed(log: Log, horizon_seconds: int) -> dict[str, Resumption]:
+    """What a worker has to know that is to go on after each day's last event: it alone."""
+    known: dict[str, Resumption] = {}
+    for day, rows in log.events.items():
+        before = Resumption(Position(rows - 1, 0, rows - 1))
+        partition = Partition(day_source(day), before, horizon_seconds)
+        [last] = events_of(read_rows(log.lake, day, COLUMNS, rows - 1, 1))
+        partition.judge(event_id(last), last.event_time)
+        partition.next_offset = rows
+        known[day_source(day)] = partition.resumption()
+    return known
 
 
 def _complete(arrivals: Arrivals) -> Published:
@@ -126,32 +146,3 @@ def _packed(replay: Replay, moment: int) -> Iterator[PackedStates]:
             keys, states = packing.states(places[entity.name], chunk)
             alive = packing.expiries(keys, states) >= moment
             yield list(compress(zip(keys, states, strict=True), alive))
-
-
-def _resumptions(
-    arrivals: Arrivals, published: Published, horizon_seconds: int, progress: Progress
-) -> dict[str, Resumption]:
-    """What a worker would know that had followed all that is published."""
-    known: dict[str, Resumption] = {}
-    ranges = arrivals.ranges()
-    if missing := published.complete.keys() - ranges.keys():
-        raise InputError(
-            f"{arrivals.place} has no files of {min(missing)} any more, from which its days were "
-            "published: restore them"
-        )
-    with progress.task("arrivals", None, "events") as advance:
-        for source, end in published.complete.items():
-            partition = Partition(source, Resumption(), horizon_seconds)
-            for one in ranges[source]:
-                frame = arrivals.read(one)
-                offsets = frame["offset"].to_list()
-                for offset, event in zip(offsets, events_of(frame.select(COLUMNS)), strict=True):
-                    if partition.next_offset <= offset < end:
-                        partition.judge(event_id(event), event.event_time)
-                        partition.next_offset = offset + 1
-                # Lets go of the ids that are out of the horizon by now.
-                partition.advance()
-                advance(frame.height)
-            partition.next_offset = end
-            known[source] = partition.resumption()
-    return known

@@ -13,6 +13,7 @@ from cartwise.events import EVENT_SCHEMA
 from cartwise.folders import locked
 from cartwise.progress import SILENT, Progress
 from cartwise.streaming.arrivals import Arrivals, Range
+from cartwise.streaming.recollection import Recollection
 
 MARK: Final = "published.json"
 
@@ -41,10 +42,19 @@ class Published:
         arrivals.save(MARK, (json.dumps(vars(self), indent=1) + "\n").encode())
 
 
-def publish(arrivals: Arrivals, events: Path, progress: Progress = SILENT) -> int:
+def publish(
+    arrivals: Arrivals, events: Path, horizon_seconds: int = 3600, progress: Progress = SILENT
+) -> int:
     """Bring the arrivals that are new into the days of a lake; returns how many events were new.
 
     What an interrupted run had begun is done again: an event that is there already counts once.
+
+    Args:
+        arrivals: what is published.
+        events: the folder of days.
+        horizon_seconds: how long the stream remembers events; what it knows is kept for those who
+            load the days into a store.
+        progress: told how far the work is.
 
     Raises:
         InputError: a range of offsets is missing.
@@ -52,10 +62,10 @@ def publish(arrivals: Arrivals, events: Path, progress: Progress = SILENT) -> in
     """
     # Whoever finished last would tell how far he himself came, and not how far the days are.
     with locked(events.parent, "publication"):
-        return _publish(arrivals, events, progress)
+        return _publish(arrivals, events, horizon_seconds, progress)
 
 
-def _publish(arrivals: Arrivals, events: Path, progress: Progress) -> int:
+def _publish(arrivals: Arrivals, events: Path, horizon_seconds: int, progress: Progress) -> int:
     published = Published.read(arrivals)
     new = [one for ranges in arrivals.ranges().values() for one in _after(published, ranges)]
     if not new:
@@ -65,6 +75,7 @@ def _publish(arrivals: Arrivals, events: Path, progress: Progress) -> int:
     with tempfile.TemporaryDirectory(prefix="cartwise-arrivals-") as scratch:
         files = _gather(arrivals, new, Path(scratch))
         added = ingest(files, events, progress=progress).rows_out if files else 0
+    Recollection.read(arrivals, horizon_seconds).to(goal, arrivals, progress).write(arrivals)
     Published(goal).write(arrivals)
     return added
 

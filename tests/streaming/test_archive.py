@@ -17,10 +17,9 @@ from cartwise.features.live import Live
 from cartwise.folders import locked
 from cartwise.progress import Advance, Silent
 from cartwise.store.memory import MemoryStore
-from cartwise.streaming import materialize as materializing
-from cartwise.streaming import publishing
+from cartwise.streaming import publishing, recollection
 from cartwise.streaming.archive import Archive, Rolling
-from cartwise.streaming.arrivals import Arrivals
+from cartwise.streaming.arrivals import Arrivals, Range
 from cartwise.streaming.materialize import MaterializeReport, materialize
 from cartwise.streaming.metrics import ArchiveMetrics
 from cartwise.streaming.partition import Partition, Verdict
@@ -52,9 +51,13 @@ def in_days(lake: Path) -> list[Event]:
     return list(events_of(pl.concat(frames)))
 
 
-def load(lake: Path, store: MemoryStore) -> MaterializeReport:
+def load(lake: Path, store: MemoryStore, horizon_seconds: int = 3600) -> MaterializeReport:
     return materialize(
-        lake / "events", Arrivals(str(lake)), store, horizon_seconds=3600, memory_bytes=GIGABYTE
+        lake / "events",
+        Arrivals(str(lake)),
+        store,
+        horizon_seconds=horizon_seconds,
+        memory_bytes=GIGABYTE,
     )
 
 
@@ -179,10 +182,56 @@ def test_ids_out_of_the_horizon_are_let_go_while_arrivals_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive(Topic(1).extend(shop(400)), tmp_path, at_a_time=20)
+    monkeypatch.setattr(recollection, "Partition", Watched)
     publish(Arrivals(str(tmp_path)), tmp_path / "events")
-    monkeypatch.setattr(materializing, "Partition", Watched)
-    load(tmp_path, MemoryStore(SPECIFICATION))
     assert 0 < Watched.most < 100
+
+
+def test_what_the_stream_knows_is_taken_further_and_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Range] = []
+
+    class Watching(Arrivals):
+        def read(self, where: Range) -> pl.DataFrame:
+            read.append(where)
+            return super().read(where)
+
+    events, topic, arrivals = shop(400), Topic(1), Watching(str(tmp_path))
+    for part in (events[:200], events[180:]):
+        read.clear()
+        topic.extend(part)
+        archive(topic, tmp_path, at_a_time=50)
+        publish(arrivals, tmp_path / "events")
+        # Once for the days, and once for what is known of them.
+        assert [one.start for one in sorted(read)[::2]] == [one.start for one in sorted(read)[1::2]]
+        assert min(one.start for one in read) == len(topic.messages["shop.events/0"]) - len(part)
+    monkeypatch.setattr(Arrivals, "read", lambda *_: pytest.fail("arrivals are read again"))
+    monkeypatch.setattr(Arrivals, "ranges", lambda _: pytest.fail("arrivals are listed"))
+    known, followed = MemoryStore(SPECIFICATION), MemoryStore(SPECIFICATION)
+    load(tmp_path, known)
+    drain(worker(Member(topic), followed))
+    assert known.positions() == followed.positions()
+
+
+def test_with_another_horizon_all_arrivals_are_read(tmp_path: Path) -> None:
+    events, topic = shop(400), Topic(2)
+    topic.extend([*events, *events[100:120]])
+    archive(topic, tmp_path)
+    publish(Arrivals(str(tmp_path)), tmp_path / "events", horizon_seconds=600)
+    known, followed = MemoryStore(SPECIFICATION), MemoryStore(SPECIFICATION)
+    load(tmp_path, known, horizon_seconds=10**6)
+    drain(worker(Member(topic), followed, horizon_seconds=10**6))
+    assert known.positions() == followed.positions()
+    assert sum(position.duplicates for position in known.positions().values()) == 20
+
+
+def test_what_a_lake_knows_must_be_readable(tmp_path: Path) -> None:
+    archive(Topic(1).extend(shop(10)), tmp_path)
+    publish(Arrivals(str(tmp_path)), tmp_path / "events")
+    (tmp_path / "arrivals" / recollection.FILE).write_text("rubbish")
+    with pytest.raises(InputError, match="delete it: it will be made again"):
+        load(tmp_path, MemoryStore(SPECIFICATION))
 
 
 def test_a_missing_file_of_arrivals_is_told(tmp_path: Path) -> None:
@@ -200,7 +249,7 @@ def test_arrivals_that_are_gone_are_told_before_anything_is_loaded(tmp_path: Pat
     shutil.rmtree(tmp_path / "arrivals/shop.events")
     store = MemoryStore(SPECIFICATION)
     with pytest.raises(InputError, match=r"no files of shop\.events/0 any more"):
-        load(tmp_path, store)
+        load(tmp_path, store, horizon_seconds=60)
     store.check()
 
 
@@ -268,7 +317,7 @@ def test_a_lake_that_is_published_into_meanwhile_is_not_taken_for_loaded(tmp_pat
     archive(Topic(1).extend(shop(50)), tmp_path)
     arrivals, store = Arrivals(str(tmp_path)), MemoryStore(SPECIFICATION)
     publish(arrivals, tmp_path / "events")
-    with pytest.raises(InputError, match="was published meanwhile"):
+    with pytest.raises(InputError, match="was added to meanwhile"):
         materialize(
             tmp_path / "events",
             arrivals,
@@ -279,12 +328,3 @@ def test_a_lake_that_is_published_into_meanwhile_is_not_taken_for_loaded(tmp_pat
         )
     with pytest.raises(StoreIncomplete):
         store.check()
-
-
-def test_a_lake_without_arrivals_is_materialized_without_offsets(tmp_path: Path) -> None:
-    archive(Topic(1).extend(shop(100)), tmp_path)
-    publish(Arrivals(str(tmp_path)), tmp_path / "events")
-    store = MemoryStore(SPECIFICATION)
-    materialize(tmp_path / "events", None, store, horizon_seconds=3600, memory_bytes=GIGABYTE)
-    require_states(store, shop(100))
-    assert store.positions() == {}

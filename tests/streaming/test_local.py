@@ -2,20 +2,27 @@
 
 import json
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from cartwise.errors import InputError, StoreIncomplete
 from cartwise.features.catalogue import SPECIFICATION
-from cartwise.store import open_store
+from cartwise.progress import SILENT, Advance, Progress, Silent
+from cartwise.store import Store, open_store
 from cartwise.store.memory import MemoryStore
 from cartwise.streaming.local import DEAD_LETTERS, SCORES, FileOutlet, LakeSource, QueueSource
+from cartwise.streaming.materialize import materialize
 from cartwise.wire import Event
 from tests.commands import Commands
 from tests.data.logs import write_lake
 from tests.reference import Event as ReferenceEvent
 from tests.streaming.test_worker import FailingStore
-from tests.streaming.worlds import POISON, drain, require_states, shop, worker
+from tests.streaming.worlds import POISON, drain, require_states, shop, view, worker
+
+EVENTS = [view(second) for second in range(199)]
 
 
 def lake(folder: Path, events: list[Event]) -> Path:
@@ -27,11 +34,23 @@ def lake(folder: Path, events: list[Event]) -> Path:
     return write_lake(folder, log)
 
 
+def follow(folder: Path, store: Store) -> None:
+    drain(worker(LakeSource(folder, store.resume), store))
+
+
+def load(folder: Path, store: Store, progress: Progress = SILENT) -> None:
+    materialize(folder, None, store, horizon_seconds=3600, memory_bytes=10**9, progress=progress)
+
+
+def handled(store: Store) -> int:
+    return sum(position.offset for position in store.positions().values())
+
+
 def test_a_lake_is_followed_day_after_day_and_day_by_day_where_it_grew(tmp_path: Path) -> None:
     events, store = shop(500), MemoryStore(SPECIFICATION)
-    drain(worker(LakeSource(lake(tmp_path, events[:200])), store))
+    follow(lake(tmp_path, events[:200]), store)
     days = len(store.positions())
-    drain(worker(LakeSource(lake(tmp_path, events)), store))
+    follow(lake(tmp_path, events), store)
     require_states(store, events)
     assert days < len(store.positions())
     assert sum(position.applied for position in store.positions().values()) == 500
@@ -39,8 +58,68 @@ def test_a_lake_is_followed_day_after_day_and_day_by_day_where_it_grew(tmp_path:
 
 def test_a_lake_survives_a_store_that_comes_and_goes(tmp_path: Path) -> None:
     events, store = shop(300), FailingStore(["before", "after", "before"])
-    drain(worker(LakeSource(lake(tmp_path, events)), store))
+    follow(lake(tmp_path, events), store)
     require_states(store, events)
+
+
+@pytest.mark.parametrize(("followed", "place"), [(100, 1), (100, 99), (199, 198)])
+def test_a_day_that_was_added_to_where_it_was_followed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, followed: int, place: int
+) -> None:
+    store = begun(tmp_path, monkeypatch, followed)
+    with pytest.raises(InputError, match=r"2019-10-02 .* run 'cartwise materialize'"):
+        follow(lake(tmp_path, added(place)), store)
+
+
+def test_a_day_that_was_added_to_beyond_that_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = begun(tmp_path, monkeypatch, 100)
+    follow(lake(tmp_path, added(100)), store)
+    require_states(store, added(100))
+
+
+def begun(folder: Path, monkeypatch: pytest.MonkeyPatch, followed: int) -> MemoryStore:
+    """A store for which a day was followed so far."""
+    store = MemoryStore(SPECIFICATION)
+    source = LakeSource(lake(folder, EVENTS), store.resume)
+    with monkeypatch.context() as patch:
+        patch.setattr("cartwise.streaming.worker.LARGEST_BATCH", 100)
+        worker(source, store).run(lambda: handled(store) >= followed)
+    assert handled(store) == followed
+    return store
+
+
+def added(place: int) -> list[Event]:
+    """The day with an event more at that place."""
+    return [*EVENTS[:place], view(place, user_id=7), *EVENTS[place:]]
+
+
+def test_a_lake_that_was_materialized_is_followed_from_there(tmp_path: Path) -> None:
+    events, store = shop(400), MemoryStore(SPECIFICATION)
+    load(lake(tmp_path, events[:250]), store)
+    follow(lake(tmp_path, events[:250]), store)
+    require_states(store, events[:250])
+    follow(lake(tmp_path, events), store)
+    require_states(store, events)
+    assert sum(position.applied for position in store.positions().values()) == 400
+    with pytest.raises(InputError, match="not those that this store has followed"):
+        follow(lake(tmp_path, [view(0, user_id=99), *events]), store)
+
+
+def test_a_lake_that_grows_while_it_is_materialized_is_not_taken_for_loaded(tmp_path: Path) -> None:
+    class Growing(Silent):
+        @contextmanager
+        def task(self, name: str, _total: int | None, _unit: str) -> Iterator[Advance]:
+            if name == "load":
+                lake(tmp_path, shop(120))
+            yield lambda _done: None
+
+    store = MemoryStore(SPECIFICATION)
+    with pytest.raises(InputError, match="was added to meanwhile"):
+        load(lake(tmp_path, shop(100)), store, Growing())
+    with pytest.raises(StoreIncomplete):
+        store.check()
 
 
 @pytest.mark.parametrize("failures", [[], ["before", "after", "none", "before"]])
@@ -104,4 +183,5 @@ def test_the_command_materializes_a_lake(cartwise: Commands, tmp_path: Path) -> 
     )
     assert told.code == 0, told.err
     assert json.loads(told.out)["events"] == 200
+    assert "the store knows no offsets of a topic" in told.err
     require_states(open_store(f"sqlite:///{tmp_path}/states.db", SPECIFICATION), events)
