@@ -72,7 +72,9 @@ def _contest(folder: Path, url: str, reads: int) -> int:
     readers = [_reader(store) for store in (ours, theirs)]
     for cart in carts:
         _require_equal(*(read(cart) for read in readers))
-    print(f"The answers for all {len(carts)} carts are equal.")
+    features = sum(len(list(entity.readings())) for entity in SPECIFICATION.entities)
+    views = len(SPECIFICATION.entities)
+    print(f"All {features} features of {views} views are equal for {len(carts)} carts.")
     seconds = _measure(readers, carts)
     for name, times in zip(("Cartwise", "Feast Redis"), seconds, strict=True):
         _tell(name, times)
@@ -137,9 +139,13 @@ def _measure(readers: Sequence[Reader], carts: Sequence[dict[str, Any]]) -> NDAr
 
 
 def _tell(name: str, seconds: NDArray[np.float64]) -> None:
-    median, late = np.quantile(seconds[:, 0], [0.5, 0.99]) * 1e3
-    busy = np.median(seconds[:, 1]) * 1e3
-    print(f"{name:<12} p50 {median:.2f} ms, p99 {late:.2f} ms, CPU {busy:.2f} ms a read")
+    """The fastest twentieth is what a read takes where nothing else wants the processor."""
+    fast, median, late = np.quantile(seconds[:, 0], [0.05, 0.5, 0.99]) * 1e3
+    busy = np.quantile(seconds[:, 1], 0.05) * 1e3
+    print(
+        f"{name:<12} p5 {fast:.2f} ms, p50 {median:.2f} ms, p99 {late:.2f} ms a read; "
+        f"CPU p5 {busy:.2f} ms"
+    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Final
 from feast import RepoConfig
 
 from cartwise.feast.errors import FeatureStoreError, LogUnusable
-from cartwise.feast.lakes import S3, BucketLake, FolderLake, Lake
+from cartwise.feast.lakes import S3, BucketLake, FolderLake, KeptDays, Lake
 
 _SQLITE: Final = "sqlite:///"
 
@@ -21,7 +21,7 @@ def lake_of(config: RepoConfig) -> Lake:
     if "$" in lake:
         raise LogUnusable(f"the lake is '{lake}' in feature_store.yaml: set that variable")
     if lake.startswith(S3):
-        return BucketLake(lake, _endpoint(config))
+        return BucketLake(lake, _endpoint(config), _kept(config))
     if "://" in lake:
         raise LogUnusable(f"the lake '{lake}' is neither a folder nor s3://bucket/path")
     return FolderLake(Path(config.repo_path or "", lake))
@@ -31,6 +31,11 @@ def _endpoint(config: RepoConfig) -> str | None:
     """The S3 server, None for Amazon's: a variable that is not set stays as it was written."""
     endpoint: str | None = config.offline_store.s3_endpoint
     return None if not endpoint or "$" in endpoint else endpoint
+
+
+def _kept(config: RepoConfig) -> KeptDays | None:
+    cache: str | None = config.offline_store.cache
+    return KeptDays(Path(config.repo_path or "", cache)) if cache else None
 
 
 def store_url(config: RepoConfig) -> str:

@@ -53,6 +53,10 @@ class OfflineStoreConfig(FeastConfigBaseModel):
     s3_endpoint: str | None = None
     """S3 server that is not Amazon's, say ``${CARTWISE_S3_ENDPOINT}``; without that, Amazon's."""
 
+    cache: str | None = None
+    """Folder for copies of a bucket's days, as large as the lake; a relative path starts at the
+    repository. Without it, nothing is kept, and each walk over the lake fetches it again."""
+
 
 class OfflineStore(offline_store.OfflineStore):
     """Features as of any moment, computed from the log by the same core that serves them."""

@@ -1,6 +1,7 @@
 """Feast in production, on real servers: the lake in S3, states in Redis, registry in PostgreSQL."""
 
 import asyncio
+import io
 import secrets
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,7 +15,7 @@ from feast.errors import DataSourceNotFoundException, FeastError
 
 from cartwise.data.lake import day_path
 from cartwise.feast.addresses import lake_of
-from cartwise.feast.lakes import BucketLake, FolderLake
+from cartwise.feast.lakes import BucketLake, FolderLake, KeptDays
 from cartwise.feast.repository import feature_service, open_repository
 from cartwise.feast.views import entities, feature_views
 from cartwise.feast.views import feature_service as cart_conversion
@@ -131,6 +132,24 @@ def test_a_lake_in_a_bucket_reads_as_the_folder_does(
         store.config.offline_store.lake = where
         answers.append(store.get_historical_features(entity_df=rows, features=service).to_df())
     pd.testing.assert_frame_equal(*answers)
+
+
+def test_copies_of_a_bucket_are_read_until_it_changes(
+    lake: str, s3: Bucket, tmp_path: Path
+) -> None:
+    kept, endpoint = tmp_path / "kept", s3.variables["CARTWISE_S3_ENDPOINT"]
+    bucket = BucketLake(lake, endpoint, KeptDays(kept))
+    [day] = bucket.days()
+    events = bucket.read(day)
+    [copy] = kept.iterdir()
+    assert copy.read_bytes() == day_path(tmp_path / "lake", day).read_bytes()
+    assert bucket.read(day, ["price"]).equals(events.select("price"))
+    content = io.BytesIO()
+    events.head(7).write_parquet(content)
+    key = f"{lake.split('/', 3)[3]}/{day_path(Path(), day)}"
+    s3.client().put_object(Bucket=s3.name, Key=key, Body=content.getvalue())
+    assert bucket.read(day).equals(events.head(7))
+    assert [one.read_bytes() for one in kept.iterdir()] == [content.getvalue()]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""Copies of a bucket's days are fetched once, and again where they are no copies any more."""
+
+from pathlib import Path
+
+import pytest
+
+from cartwise.errors import OutputError
+from cartwise.feast.lakes import KeptDays, Version
+
+PLACE = "s3://bucket/lake/event_date=2019-10-01/events.parquet"
+
+
+class Fetched:
+    """An object of a bucket, and how often it was fetched."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content, self.times = content, 0
+
+    def __call__(self) -> bytes:
+        self.times += 1
+        return self.content
+
+
+def test_a_version_is_fetched_once_and_the_next_takes_its_place(tmp_path: Path) -> None:
+    kept, one, next_one = KeptDays(tmp_path / "kept"), Fetched(b"one"), Fetched(b"two")
+    for _ in range(2):
+        assert kept.get(PLACE, Version("a", 3), one) == b"one"
+    assert one.times == 1
+    for _ in range(2):
+        assert kept.get(PLACE, Version("b", 3), next_one) == b"two"
+    assert next_one.times == 1
+    assert [file.read_bytes() for file in (tmp_path / "kept").iterdir()] == [b"two"]
+
+
+def test_another_day_is_another_copy(tmp_path: Path) -> None:
+    kept = KeptDays(tmp_path)
+    kept.get(PLACE, Version("a", 3), Fetched(b"one"))
+    assert kept.get(PLACE.replace("-01/", "-02/"), Version("a", 3), Fetched(b"two")) == b"two"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_copy_that_was_cut_short_is_fetched_again(tmp_path: Path) -> None:
+    kept, one = KeptDays(tmp_path), Fetched(b"one")
+    kept.get(PLACE, Version("a", 3), one)
+    [copy] = tmp_path.iterdir()
+    copy.write_bytes(b"on")
+    assert kept.get(PLACE, Version("a", 3), one) == b"one"
+    assert copy.read_bytes() == b"one"
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("a file")
+    with pytest.raises(OutputError, match="kept"):
+        KeptDays(tmp_path / "kept").get(PLACE, Version("a", 3), Fetched(b"one"))
