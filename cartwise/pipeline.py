@@ -14,6 +14,7 @@ from cartwise.model.evaluation import Evaluation, EvaluationSettings, evaluate
 from cartwise.model.mlflow_store import Tracking
 from cartwise.model.tracking import TrackedRun, track
 from cartwise.model.training import TrainingSettings, train
+from cartwise.model.usage import Sample, measured
 from cartwise.progress import SILENT, Progress
 
 EVENTS: Final = "events"
@@ -80,9 +81,12 @@ def _run(
     ingested = ingest(sources, events, progress=progress, skip=[training])
     require_events(ingested, events)
     manifest = build(events, training, settings.training_set, progress=progress)
-    train(training, model, settings.training, progress=progress)
-    evaluation = evaluate(model, training, out, settings.evaluation, truth=truth, progress=progress)
-    tracked = _track(model, evaluation, training, settings.tracking, progress)
+    with measured() as usage:
+        train(training, model, settings.training, progress=progress)
+        evaluation = evaluate(
+            model, training, out, settings.evaluation, truth=truth, progress=progress
+        )
+    tracked = _track(model, evaluation, training, usage, settings.tracking, progress)
     return Run(out, ingested, manifest, evaluation, tracked)
 
 
@@ -90,10 +94,11 @@ def _track(
     model: Path,
     evaluation: Evaluation,
     training: Path,
+    usage: list[Sample],
     place: Tracking | None,
     progress: Progress,
 ) -> TrackedRun | None:
     if place is None:
         return None
     progress.say("tracking the run in MLflow")
-    return track(model, place, evaluation, training)
+    return track(model, place, evaluation, training, usage)

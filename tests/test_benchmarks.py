@@ -7,7 +7,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-pytest.importorskip("psutil", reason="the extra 'bench' is not installed")
 pytest.importorskip("duckdb", reason="the extra 'bench' is not installed")
 
 from benchmarks import features, ingest

@@ -1,6 +1,6 @@
 """Tracking: every run in MLflow with its parameters, metrics, plots, model, data and lineage."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -16,9 +16,15 @@ from cartwise.model.evaluation import Evaluation
 from cartwise.model.examples import TrainingSet
 from cartwise.model.lineage import lineage, training_digest
 from cartwise.model.mlflow_store import TRACKING_URI, Tracking, experiment_id, opened
+from cartwise.model.usage import Sample
 
 EXTRA_FILES: Final = "extra_files"
 """Where the bundle lies within a logged model."""
+
+_DATA_TAGS: Final = ("data_version", "dvc.", "git_commit")
+
+_MOST_METRICS: Final = 1000
+"""That MLflow takes in one request."""
 
 _SENTENCE: Final = (
     "the run could not be tracked in MLflow at '{{uri}}' ({{reason}}); the bundle '{model}' is "
@@ -40,10 +46,12 @@ def track(
     place: Tracking,
     evaluation: Evaluation | None = None,
     training: Path | None = None,
+    usage: Sequence[Sample] = (),
 ) -> TrackedRun:
     """Log a bundle as one run of the experiment ``cartwise``.
 
-    An ``evaluation`` adds its report and plots, the ``training`` set's folder its data and digest.
+    An ``evaluation`` adds its report and plots, the ``training`` set's folder its data and digest,
+    ``usage`` what the training took of the machine.
     Raises OutputError where MLflow cannot be reached or written: the bundle stays.
     """
     bundle = Bundle.load(model)
@@ -57,21 +65,34 @@ def track(
             # Last, and named as the model's too: what a run holds when its model is logged, MLflow
             # copies to the model by one request for every metric.
             mlflow.log_metrics(_numbers(bundle.metrics), model_id=logged.model_id)
+            _log_usage(mlflow, run.info.run_id, usage)
     return TrackedRun(place.address, run.info.run_id, logged.model_uri)
 
 
 def _log(mlflow: Any, bundle: Bundle, training: Path | None) -> None:
     mlflow.log_params(bundle.parameters())
-    mlflow.set_tags(lineage(bundle, training))
+    tags = lineage(bundle, training)
+    mlflow.set_tags(tags)
     if training:
+        versions = {name: tags[name] for name in tags if name.startswith(_DATA_TAGS)}
         for part, dataset in _datasets(mlflow, training).items():
-            mlflow.log_input(dataset, context=part)
+            mlflow.log_input(dataset, context=part, tags=versions)
 
 
 def _log_evaluation(mlflow: Any, evaluation: Evaluation) -> None:
     mlflow.log_artifact(str(evaluation.report))
     for name, svg in evaluation.plots.items():
         mlflow.log_text(svg, f"plots/{name}.svg")
+
+
+def _log_usage(mlflow: Any, run_id: str, usage: Sequence[Sample]) -> None:
+    rows = [
+        mlflow.entities.Metric(name, value, sample.unix_milliseconds, step)
+        for step, sample in enumerate(usage)
+        for name, value in sample.used.items()
+    ]
+    for start in range(0, len(rows), _MOST_METRICS):
+        mlflow.MlflowClient().log_batch(run_id, metrics=rows[start : start + _MOST_METRICS])
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

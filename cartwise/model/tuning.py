@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -253,9 +252,8 @@ def _tracked(
         return
     with opened(place, OutputError, _SENTENCE) as mlflow:
         experiment, tags = experiment_id(mlflow, place), {"training_set": training_digest(training)}
-        measured = find_spec("psutil") is not None
         with mlflow.start_run(
-            experiment_id=experiment, run_name="tuning", tags=tags, log_system_metrics=measured
+            experiment_id=experiment, run_name="tuning", tags=tags, log_system_metrics=True
         ):
             yield partial(_log_trials, mlflow)
 

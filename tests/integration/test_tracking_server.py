@@ -36,14 +36,27 @@ def test_a_run_is_read_back_from_the_server(
     told = cartwise("run", "raw", "--horizon", "4h", "--out", "out", "--track", "-q")
     assert told.code == 0, told.err
     bundle = Bundle.load(Path("out/model"))
-    (run,) = runs_of(mlflow.MlflowClient(mlflow_uri), bundle)
+    client = mlflow.MlflowClient(mlflow_uri)
+    (run,) = runs_of(client, bundle)
     assert run.info.status == "FINISHED"
     assert run.data.params["horizon_seconds"] == "14400"
     assert run.data.metrics["auc"] == json.loads(Path("out/metrics.json").read_text())["auc"]
 
     (model,) = mlflow.search_logged_models([run.info.experiment_id], output_format="list",
         filter_string=f"source_run_id = '{run.info.run_id}'")  # fmt: skip
-    assert {metric.key: metric.value for metric in model.metrics} == run.data.metrics
+    of_the_model = {metric.key: metric.value for metric in model.metrics}
+    assert of_the_model.items() <= run.data.metrics.items()
+    of_the_machine = run.data.metrics.keys() - of_the_model.keys()
+    assert {name.partition("/")[0] for name in of_the_machine} == {"system"}
+    assert run.data.metrics["system/process_memory_megabytes"] > 50
+    history = client.get_metric_history(run.info.run_id, "system/cpu_utilization_percentage")
+    assert [one.step for one in history] == list(range(len(history)))
+    assert {one.dataset.name for one in run.inputs.dataset_inputs} == {"train", "test"}
+    assert model.model_id
+    card = mlflow.models.get_model_info(model.model_uri)
+    names = [column.name for column in card.signature.inputs]
+    assert names == list(bundle.spec.feature_names)
+    assert card.saved_input_example_info
     vectors = np.zeros((3, len(bundle.spec.feature_names)), np.float32)
     margins = mlflow.xgboost.load_model(model.model_uri).inplace_predict(
         vectors, predict_type="margin"

@@ -13,6 +13,7 @@ from cartwise.model.lineage import code_version, training_digest
 from cartwise.model.mlflow_store import Tracking
 from cartwise.model.report.plots import PLOTS
 from cartwise.model.tracking import TrackedRun, track
+from cartwise.model.usage import Sample, measured
 from tests.model.conftest import Outcome
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and its libraries
@@ -22,20 +23,22 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and its libraries
 class Tracked:
     folder: Path
     run: TrackedRun
+    usage: list[Sample]
 
 
 @pytest.fixture(scope="module")
 def tracked(outcome: Outcome, tmp_path_factory: pytest.TempPathFactory) -> Tracked:
     folder = tmp_path_factory.mktemp("tracking") / "mlflow"
+    with measured() as usage:
+        pass
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("elsewhere"))
         patch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
-        run = track(
-            outcome.model, Tracking(folder=folder), outcome.evaluation, outcome.world.training
-        )
+        place, training = Tracking(folder=folder), outcome.world.training
+        run = track(outcome.model, place, outcome.evaluation, training, usage)
         assert os.environ["MLFLOW_TRACKING_URI"] == "http://elsewhere"
         assert not list(Path.cwd().iterdir())
-    return Tracked(folder, run)
+    return Tracked(folder, run, usage)
 
 
 def stored_run(tracked: Tracked):
@@ -64,6 +67,21 @@ def test_a_run_names_the_parts_that_it_was_made_of(tracked: Tracked, outcome: Ou
     assert set(inputs) == {"train", "validation", "calibration", "test"}
     assert inputs["train"].digest == training_digest(outcome.world.training)
     assert str(outcome.world.training / "train") in inputs["train"].source
+    for one in stored_run(tracked).inputs.dataset_inputs:
+        assert {tag.key: tag.value for tag in one.tags}["data_version"] == "beef" * 4
+
+
+def test_a_run_tells_what_its_training_took_of_the_machine(tracked: Tracked) -> None:
+    from mlflow import MlflowClient  # noqa: PLC0415 - slow to import
+
+    history = MlflowClient(tracked.run.tracking_uri).get_metric_history(
+        tracked.run.run_id, "system/process_memory_megabytes"
+    )
+    assert [(one.step, one.timestamp, one.value) for one in history] == [
+        (step, sample.unix_milliseconds, sample.used["system/process_memory_megabytes"])
+        for step, sample in enumerate(tracked.usage)
+    ]
+    assert history
 
 
 def test_report_and_plots_are_artifacts(tracked: Tracked) -> None:
@@ -101,7 +119,8 @@ def test_the_models_metrics_are_those_of_its_run(tracked: Tracked) -> None:
     client = mlflow.MlflowClient(tracked.run.tracking_uri)
     model = client.get_logged_model(tracked.run.model_uri.removeprefix("models:/"))
     metrics = {metric.key: metric.value for metric in model.metrics}
-    assert metrics == stored_run(tracked).data.metrics
+    of_run = stored_run(tracked).data.metrics
+    assert metrics == {name: value for name, value in of_run.items() if "system/" not in name}
 
 
 def test_the_whole_bundle_lies_beside_the_model(tracked: Tracked, outcome: Outcome) -> None:

@@ -1,0 +1,17 @@
+import time
+
+from cartwise.model.usage import measured
+
+
+def test_work_of_this_process_shows_in_its_samples() -> None:
+    with measured() as samples:
+        held = bytearray(200_000_000)
+        end = time.process_time() + 0.3
+        while time.process_time() < end:
+            held[0] ^= 1
+    last = samples[-1].used
+    assert last["system/process_memory_megabytes"] > 200
+    assert last["system/process_cpu_percentage"] > 0
+    assert 0 < last["system/system_memory_usage_percentage"] <= 100
+    times = [sample.unix_milliseconds for sample in samples]
+    assert times == sorted(times)
