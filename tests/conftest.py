@@ -4,6 +4,10 @@ import os
 from collections.abc import Generator
 from pathlib import Path
 
+# Two threads that train shall not burn what others compute with, only to wait for each other; it is
+# read when the library is loaded, here and in every process that a test starts.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import prometheus_client  # noqa: F401 - before Feast, which would change how it keeps values
 import pytest
 
