@@ -1,7 +1,9 @@
 """Tiny feature stores: a lake of some events, and Feast's repository beside it."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -62,15 +64,18 @@ def feature_store(
 ) -> FeatureStore:
     """A feature store to which everything was applied."""
     folder.mkdir(parents=True, exist_ok=True)
-    store = FeatureStore(config=repo_config(folder, lake, online))
-    store.apply(
-        [
-            *entities(specification),
-            *feature_views(specification),
-            feature_service(specification),
-        ]
-    )
-    return store
+    (folder / "registry.db").write_bytes(applied(specification))
+    return FeatureStore(config=repo_config(folder, lake, online))
+
+
+@cache
+def applied(specification: Specification) -> bytes:
+    """The registry of a store to which everything was applied: made once, for it takes long."""
+    with TemporaryDirectory() as folder:
+        store = FeatureStore(config=repo_config(Path(folder), Path("lake")))
+        views = [*feature_views(specification), feature_service(specification)]
+        store.apply([*entities(specification), *views])
+        return Path(folder, "registry.db").read_bytes()
 
 
 def rows_at(events: pl.DataFrame, rows: np.ndarray) -> pd.DataFrame:
