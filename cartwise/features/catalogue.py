@@ -77,7 +77,7 @@ ENTITIES = (
     ),
 )
 
-_MEAN_AGE_OF_A_SECOND = math.log(2.0) * (1 / seconds_of("1h") - 1 / seconds_of("4h"))
+MEAN_AGE_OF_A_SECOND = math.log(2.0) * (1 / seconds_of("1h") - 1 / seconds_of("4h"))
 """By how much a second makes a ``mean_age`` grow."""
 
 
@@ -238,7 +238,7 @@ def _paces() -> list[Derived]:
     as a whole and for each view. And whether the product, or its kind, was looked at early."""
     age, last = "session_view_mean_age", "session_view_seconds_ago"
     return [
-        Sum("session_view_span", ((age, 1.0), (last, -_MEAN_AGE_OF_A_SECOND))),
+        Sum("session_view_span", ((age, 1.0), (last, -MEAN_AGE_OF_A_SECOND))),
         Rate("session_view_pace", "session_view_span", "session_view_4h", 0.0, 1),
         _less("session_category_early", "session_category_view_mean_age", age),
         _less("session_product_early", "session_product_view_mean_age", age),

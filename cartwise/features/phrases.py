@@ -5,10 +5,10 @@
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Final
 
 from cartwise.events import EVENT_TYPES
+from cartwise.features.remarks import REMARKS
 from cartwise.features.spec import (
     Derived,
     Entity,
@@ -18,22 +18,11 @@ from cartwise.features.spec import (
     Sum,
     seconds_of,
 )
+from cartwise.features.words import DONE, NOUNS, count, duration, percent
 
 Values = Mapping[str, float]
 Phrase = Callable[[Values], str]
 
-_DONE: Final = {
-    "view": "viewed",
-    "cart": "carted",
-    "remove_from_cart": "removed from carts",
-    "purchase": "bought",
-}
-_NOUNS: Final = {
-    "view": "views",
-    "cart": "carts",
-    "remove_from_cart": "removals",
-    "purchase": "purchases",
-}
 _WHOSE: Final = {
     "product_id": "of this product",
     "category_id": "in this category",
@@ -74,6 +63,8 @@ class Phrases:
                 self._phrases[mean] = _mean_price(mean, entity, event)
 
     def _of(self, derived: Derived) -> Phrase:
+        if remark := REMARKS.get(derived.name):
+            return lambda values: remark(values[derived.name])
         match derived:
             case Rate():
                 return self._rate(derived)
@@ -99,29 +90,29 @@ class Phrases:
             return _plain(ratio.name)
         entity, event, over = self._counters[ratio.over]
         under = self._counters[ratio.under][2]
-        what = f"{_NOUNS[event]} {_whose(entity)}"
+        what = f"{NOUNS[event]} {_whose(entity)}"
 
         def say(values: Values) -> str:
             value = values[ratio.name]
             if math.isnan(value):
                 return f"no {what} yet"
-            share = _percent(math.exp(value))
+            share = percent(math.exp(value))
             return f"{what} with {_span(over)} are {share} of those with {_span(under)}"
 
         return say
 
 
 def _counter(name: str, entity: Entity, event: str, half_life: str) -> Phrase:
-    what = f"{_NOUNS[event]} {_whose(entity)}"
+    what = f"{NOUNS[event]} {_whose(entity)}"
 
     def say(values: Values) -> str:
-        return f"{_count(values[name])} {what}, fading with {_span(half_life)}"
+        return f"{count(values[name])} {what}, fading with {_span(half_life)}"
 
     return say
 
 
 def _recency(name: str, entity: Entity, event: str) -> Phrase:
-    what = f"{_NOUNS[event]} {_whose(entity)}"
+    what = f"{NOUNS[event]} {_whose(entity)}"
 
     def say(values: Values) -> str:
         value = values[name]
@@ -131,7 +122,7 @@ def _recency(name: str, entity: Entity, event: str) -> Phrase:
 
 
 def _mean_price(name: str, entity: Entity, event: str) -> Phrase:
-    what = f"{_NOUNS[event]} {_whose(entity)}"
+    what = f"{NOUNS[event]} {_whose(entity)}"
 
     def say(values: Values) -> str:
         value = values.get(name, math.nan)
@@ -145,11 +136,11 @@ def _conversion(rate: Rate, entity: Entity, hit: str, trial: str, half_life: str
     whose, span = _whose(entity), _span(half_life)
 
     def say(values: Values) -> str:
-        share = _percent(values[rate.name])
+        share = percent(values[rate.name])
         hits, trials = (_zero(values.get(name)) for name in (rate.hits, rate.trials))
         if round(trials) < 1:
-            return f"hardly anything {_DONE[trial]} {whose} of late: {share} to be expected"
-        told = f"{_DONE[hit]} {_count(hits)} of the last {_count(trials)} {_DONE[trial]} {whose}"
+            return f"hardly anything {DONE[trial]} {whose} of late: {share} to be expected"
+        told = f"{DONE[hit]} {count(hits)} of the last {count(trials)} {DONE[trial]} {whose}"
         return f"{told}, fading with {span}: {share} to be expected"
 
     return say
@@ -157,8 +148,8 @@ def _conversion(rate: Rate, entity: Entity, hit: str, trial: str, half_life: str
 
 def _part(rate: Rate, entity: Entity, whole: Entity, event: str) -> Phrase:
     def say(values: Values) -> str:
-        of_all = f"{_NOUNS[event]} {_whose(whole)}"
-        return f"{_percent(values[rate.name])} of the {of_all} are {_whose(entity)}"
+        of_all = f"{NOUNS[event]} {_whose(whole)}"
+        return f"{percent(values[rate.name])} of the {of_all} are {_whose(entity)}"
 
     return say
 
@@ -170,17 +161,17 @@ def _price_gap(name: str, usual: Phrase) -> Phrase:
             return f"the price cannot be compared; {usual({})}"
         side = "above" if gap >= 0 else "below"
         told = usual(values).partition(": ")[0]
-        return f"the price is {_percent(abs(math.expm1(gap)))} {side} the {told}"
+        return f"the price is {percent(abs(math.expm1(gap)))} {side} the {told}"
 
     return say
 
 
 def _share(name: str) -> Phrase:
-    return lambda values: f"{_words(name)}: {_percent(values[name])}"
+    return lambda values: f"{_words(name)}: {percent(values[name])}"
 
 
 def _plain(name: str) -> Phrase:
-    return lambda values: f"{_words(name)}: {_count(values[name])}"
+    return lambda values: f"{_words(name)}: {count(values[name])}"
 
 
 def _log_price(values: Values) -> str:
@@ -209,29 +200,11 @@ def _whose(entity: Entity) -> str:
 
 
 def _span(half_life: str) -> str:
-    return f"half-life {_duration(seconds_of(half_life))}"
+    return f"half-life {duration(seconds_of(half_life))}"
 
 
 def _ago(seconds: float) -> str:
-    return "just now" if seconds < 1 else f"{_duration(seconds)} ago"
-
-
-def _duration(seconds: float) -> str:
-    whole = timedelta(seconds=round(seconds))
-    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)):
-        if count := round(whole.total_seconds() / length) if whole.total_seconds() >= length else 0:
-            return f"{count} {unit}" + "s" * (count != 1)
-    return "0 seconds"
-
-
-def _count(value: float) -> str:
-    if math.isnan(value):
-        return "unknown"
-    return f"{value:.0f}" if abs(value - round(value)) < 0.05 or value >= 10 else f"{value:.1f}"
-
-
-def _percent(value: float) -> str:
-    return "unknown" if math.isnan(value) else f"{100 * value:.0f} %"
+    return "just now" if seconds < 1 else f"{duration(seconds)} ago"
 
 
 def _zero(value: float | None) -> float:

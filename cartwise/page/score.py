@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import gradio as gr
 
+from cartwise.duration import format_duration
 from cartwise.errors import ApiError, InputError
 from cartwise.page.client import Client
 from cartwise.page.markup import error, note, tag
@@ -124,7 +125,9 @@ def _rests_on(features: Mapping[str, Any]) -> str:
     age = features["age_seconds"]
     if age is None:
         return "the store knows no history yet"
-    return f"its latest event was {age:.0f} s before the cart" if age >= 0 else "with later history"
+    if age < 0:
+        return "with later history"
+    return f"the latest event it knows was {format_duration(round(age))} before the cart"
 
 
 def _title(cart: Mapping[str, Any]) -> str:

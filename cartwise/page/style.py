@@ -10,7 +10,7 @@ MONOSPACED: Final = ["ui-monospace", "monospace"]
 CSS: Final = """
 :root { --cw-for: #0f766e; --cw-against: #b45309; --cw-other: #526077; --cw-quiet: #5b6470; }
 .dark { --cw-for: #2dd4bf; --cw-against: #fbbf24; --cw-other: #a3b1c6; --cw-quiet: #a1a9b5; }
-.gradio-container { max-width: 1000px !important; margin: 0 auto !important; }
+.gradio-container { width: 100%; max-width: 1000px !important; margin: 0 auto !important; }
 .cw-answer { display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: baseline; margin: .5rem 0; }
 .cw-answer b { font-size: 2.6rem; line-height: 1.1; font-variant-numeric: tabular-nums; }
 .cw-answer > span:not(.cw-tag), .cw-note { color: var(--cw-quiet); }
@@ -46,7 +46,7 @@ CSS: Final = """
   .cw-table td { display: flex; justify-content: space-between; gap: 1rem; padding: .15rem 0;
     border-bottom: 0 !important; }
   .cw-table td span { text-align: right; }
-  .cw-table td::before { content: attr(data-name); color: var(--cw-quiet); }
+  .cw-table td::before { content: attr(data-name); color: var(--cw-quiet); flex: none; }
 }
 """
 

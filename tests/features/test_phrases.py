@@ -2,8 +2,9 @@ import math
 
 import pytest
 
-from cartwise.features.catalogue import SPECIFICATION
+from cartwise.features.catalogue import MEAN_AGE_OF_A_SECOND, SPECIFICATION
 from cartwise.features.phrases import Phrases
+from cartwise.features.remarks import REMARKS
 
 PHRASES = Phrases(SPECIFICATION)
 NAMES = SPECIFICATION.values
@@ -15,6 +16,7 @@ def test_every_value_has_a_phrase_that_is_no_name(value: float) -> None:
     for name in NAMES:
         said = PHRASES.say(name, values)
         assert name not in said or "_" not in name
+        assert not said.startswith(name.replace("_", " ")), "a name is no phrase"
         assert "nan" not in said
 
 
@@ -38,6 +40,15 @@ def test_every_value_has_a_phrase_that_is_no_name(value: float) -> None:
          "the price is 25 % above the usual price of views in this category"),
         ({"price_vs_brand_view_log_price_28d": math.log(0.8)},
          "the price is 20 % below the usual price of views of this brand"),
+        ({"session_view_pace": 30 * MEAN_AGE_OF_A_SECOND},
+         "about 30 seconds for each view in this visit"),
+        ({"session_product_early": -300 * MEAN_AGE_OF_A_SECOND},
+         "this product was viewed 5 minutes after the visit's views, on average"),
+        ({"user_bought_before": 0.25},
+         "before this visit, this user bought 25 % of what they carted"),
+        ({"session_cart_others": 2.0}, "2 carts of other products in this visit"),
+        ({"level_of_line_view_log_price_28d": math.log(0.9)},
+         "what this brand has in this category costs 10 % less than is usual there"),
         ({"log_price": math.log(12.5)}, "the price is 12.50"),
         ({"hour": 23.999}, "it is 0:00 (UTC)"),
         ({"weekday": 0.0}, "it is a Monday"),
@@ -45,3 +56,8 @@ def test_every_value_has_a_phrase_that_is_no_name(value: float) -> None:
 )  # fmt: skip
 def test_phrases_say_what_the_value_means(values: dict[str, float], said: str) -> None:
     assert PHRASES.say(next(iter(values)), values) == said
+
+
+def test_every_remark_is_of_a_feature_that_there_is() -> None:
+    unknown = REMARKS.keys() - set(NAMES)
+    assert not unknown

@@ -1,0 +1,133 @@
+"""What derived features say of a cart whose formula alone does not tell it.
+
+By name, for the catalogue; :mod:`cartwise.features.phrases` makes all others from the
+specification.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from cartwise.features.catalogue import MEAN_AGE_OF_A_SECOND
+from cartwise.features.words import DONE, NOUNS, count, duration, percent
+
+Remark = Callable[[float], str]
+"""From a value, which is missing if NaN, to words."""
+
+_WHOSE: Final = {
+    "user": "by this user",
+    "user_category": "in this category by this user",
+    "user_product": "of this product by this user",
+}
+_OTHERS: Final = {
+    "session": "of other products in this visit",
+    "session_category": "of other products of this category in this visit",
+}
+_VISITED: Final = {
+    "session_view": "views in this visit",
+    "session_cart": "carts in this visit",
+    "session_category_view": "views in this category in this visit",
+    "session_product_view": "views of this product in this visit",
+}
+_PRICED: Final = {
+    "user_category_view_log_price_7d": "what this user views in this category",
+    "session_category_view_log_price_4h": "what this visit views in this category",
+    "line_view_log_price_28d": "what this brand has in this category",
+}
+
+
+def _counted(what: str) -> Remark:
+    return lambda value: f"{count(value)} {what}"
+
+
+def _shared(after: str, before: str = "") -> Remark:
+    return lambda value: f"{before}{percent(value)} {after}"
+
+
+def _priced(what: str) -> Remark:
+    def say(value: float) -> str:
+        if math.isnan(value):
+            return f"the usual price of {what} is unknown"
+        side = "more" if value >= 0 else "less"
+        return f"{what} costs {percent(abs(math.expm1(value)))} {side} than is usual there"
+
+    return say
+
+
+def _aged(what: str) -> Remark:
+    def say(value: float) -> str:
+        if math.isnan(value):
+            return f"no {what} yet"
+        return f"{what} were {_seconds(value)} ago on average"
+
+    return say
+
+
+def _earlier(what: str) -> Remark:
+    def say(value: float) -> str:
+        if math.isnan(value):
+            return f"{what} was not viewed in this visit yet"
+        side = "before" if value >= 0 else "after"
+        return f"{what} was viewed {_seconds(abs(value))} {side} the visit's views, on average"
+
+    return say
+
+
+def _span(value: float) -> str:
+    if math.isnan(value):
+        return "no views in this visit yet"
+    return f"the visit's views came {_seconds(max(0.0, value))} before its latest one, on average"
+
+
+def _pace(value: float) -> str:
+    return f"about {_seconds(max(0.0, value))} for each view in this visit"
+
+
+def _left(value: float) -> str:
+    if math.isnan(value):
+        return "this product was not viewed in this visit yet"
+    return (
+        f"this product was last viewed {duration(max(0.0, value))} before the visit's latest view"
+    )
+
+
+def _seconds(mean_age: float) -> str:
+    return duration(mean_age / MEAN_AGE_OF_A_SECOND)
+
+
+def _by_kind() -> dict[str, Remark]:
+    return {
+        f"kind_{hit}_per_{trial}_{half_life}": _shared(
+            f"of what is {DONE[trial]} of such a category and brand is {DONE[hit]}"
+        )
+        for hit, trial in (("purchase", "cart"), ("cart", "view"), ("remove_from_cart", "cart"))
+        for half_life in ("7d", "28d")
+    }
+
+
+REMARKS: Final[Mapping[str, Remark]] = {
+    **{
+        f"{entity}_{event}_before": _counted(f"{NOUNS[event]} {whose} before this visit")
+        for entity, whose in _WHOSE.items()
+        for event in ("view", "cart", "purchase")
+    },
+    **{
+        f"{entity}_{event}_others": _counted(f"{NOUNS[event]} {whose}")
+        for entity, whose in _OTHERS.items()
+        for event in ("view", "cart")
+    },
+    **{f"{name}_mean_age": _aged(what) for name, what in _VISITED.items()},
+    **{f"level_of_{name}": _priced(what) for name, what in _PRICED.items()},
+    **_by_kind(),
+    "user_with_product": _shared("to be expected of this user with this product"),
+    "user_bought_before": _shared("of what they carted", "before this visit, this user bought "),
+    "user_carted_before": _shared("of what they viewed", "before this visit, this user carted "),
+    "session_view_span": _span,
+    "session_view_pace": _pace,
+    "session_category_early": _earlier("this category"),
+    "session_product_early": _earlier("this product"),
+    "session_product_left": _left,
+    "session_depth": _counted("events in this visit"),
+    "user_events_before": _counted("events by this user before this visit"),
+    "product_events_before": _counted("events of this product outside this visit"),
+}

@@ -1,0 +1,40 @@
+"""Words for what features speak of, and numbers as people write them."""
+
+import math
+from typing import Final
+
+NOUNS: Final = {
+    "view": "views",
+    "cart": "carts",
+    "remove_from_cart": "removals",
+    "purchase": "purchases",
+}
+DONE: Final = {
+    "view": "viewed",
+    "cart": "carted",
+    "remove_from_cart": "removed from carts",
+    "purchase": "bought",
+}
+_UNITS: Final = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
+
+
+def duration(seconds: float) -> str:
+    """A duration in its largest unit: ``duration(90.0) == "2 minutes"``."""
+    whole = round(seconds)
+    for unit, length in _UNITS:
+        if whole >= length:
+            units = round(whole / length)
+            return f"{units} {unit}" + "s" * (units != 1)
+    return "0 seconds"
+
+
+def count(value: float) -> str:
+    """A count that may have faded: whole where it nearly is, or large."""
+    if math.isnan(value):
+        return "unknown"
+    return f"{value:.0f}" if abs(value - round(value)) < 0.05 or value >= 10 else f"{value:.1f}"
+
+
+def percent(value: float) -> str:
+    """A share in percent."""
+    return "unknown" if math.isnan(value) else f"{100 * value:.0f} %"
