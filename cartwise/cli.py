@@ -63,6 +63,9 @@ COMMANDS: Final = (
 def main() -> None:
     """Run the command line; an expected error is one sentence and exit code 1."""
     signal.signal(signal.SIGTERM, _stop)
+    # Threads that train would else burn, to wait for each other, what other programs compute with:
+    # on a busy machine that took four times as long. Read when the library is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         if settings_file() is None:
             build_app(_named(sys.argv[1:]))()

@@ -360,5 +360,16 @@ def test_an_interruption_leaves_nothing_half_written(
     assert list(tmp_path.rglob("*.csv")) == []
 
 
+def test_threads_wait_passively_unless_the_environment_says_otherwise(
+    cartwise: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    cartwise("--version")
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    cartwise("--version")
+    assert os.environ["OMP_WAIT_POLICY"] == "active"
+
+
 def test_version_names_the_program(cartwise: Commands) -> None:
     assert cartwise("--version").out.startswith("cartwise 0.")

@@ -31,7 +31,7 @@ def truth(log: Sequence[Event]) -> NDArray[np.float32]:
     return np.array(rows, dtype=np.float64).astype(np.float32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(logs() | logs(late=True))
 def test_replay_equals_reference(log: list[Event]) -> None:
     np.testing.assert_allclose(all_vectors(frame(log)), truth(log), rtol=1e-5, atol=1e-6)
