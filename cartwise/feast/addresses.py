@@ -21,13 +21,13 @@ def lake_of(config: RepoConfig) -> Lake:
     if "$" in lake:
         raise LogUnusable(f"the lake is '{lake}' in feature_store.yaml: set that variable")
     if lake.startswith(S3):
-        return BucketLake(lake, _endpoint(config), _kept(config))
+        return BucketLake(lake, endpoint_of(config), _kept(config))
     if "://" in lake:
         raise LogUnusable(f"the lake '{lake}' is neither a folder nor s3://bucket/path")
     return FolderLake(Path(config.repo_path or "", lake))
 
 
-def _endpoint(config: RepoConfig) -> str | None:
+def endpoint_of(config: RepoConfig) -> str | None:
     """The S3 server, None for Amazon's: a variable that is not set stays as it was written."""
     endpoint: str | None = config.offline_store.s3_endpoint
     return None if not endpoint or "$" in endpoint else endpoint

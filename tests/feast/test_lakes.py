@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from cartwise.errors import OutputError
+from cartwise.feast.addresses import endpoint_of
 from cartwise.feast.lakes import KeptDays, Version
+from tests.feast.worlds import repo_config
 
 PLACE = "s3://bucket/lake/event_date=2019-10-01/events.parquet"
 
@@ -52,3 +54,19 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("a file")
     with pytest.raises(OutputError, match="kept"):
         KeptDays(tmp_path / "kept").get(PLACE, Version("a", 3), Fetched(b"one"))
+
+
+@pytest.mark.parametrize(
+    ("written", "endpoint"),
+    [
+        ("http://127.0.0.1:8333", "http://127.0.0.1:8333"),
+        ("${CARTWISE_S3_ENDPOINT}", None),
+        (None, None),
+    ],
+)
+def test_an_endpoint_whose_variable_is_not_set_is_amazons(
+    written: str | None, endpoint: str | None, tmp_path: Path
+) -> None:
+    config = repo_config(tmp_path, Path("lake"))
+    config.offline_store.s3_endpoint = written
+    assert endpoint_of(config) == endpoint
