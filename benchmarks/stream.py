@@ -42,7 +42,7 @@ from cartwise.streaming.kafka import create_topics
 from cartwise.streaming.materialize import materialize
 from cartwise.streaming.metrics import WorkerMetrics
 from cartwise.streaming.producer import CheckedProducer, EventProducer, KafkaOutlet
-from cartwise.streaming.replayer import events_of
+from cartwise.streaming.rows import events_of
 from cartwise.streaming.topics import Topics, TopicSettings
 from cartwise.streaming.upkeep import Clock
 from cartwise.streaming.worker import Worker

@@ -15,7 +15,7 @@ from cartwise.disk import writable
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS
 from cartwise.store.protocol import EVENT_ID_BYTES, Resumption
-from cartwise.streaming.replayer import events_of
+from cartwise.streaming.rows import events_of
 from cartwise.streaming.source import Record, source_name
 from cartwise.wire import DeadLetter, Event, Score, encode, encode_event, event_id
 

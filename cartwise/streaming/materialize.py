@@ -30,7 +30,7 @@ from cartwise.streaming.local import day_source
 from cartwise.streaming.partition import Partition
 from cartwise.streaming.publishing import Published
 from cartwise.streaming.recollection import Recollection
-from cartwise.streaming.replayer import events_of
+from cartwise.streaming.rows import events_of
 from cartwise.wire import event_id
 
 CHUNK_STATES: Final = 20_000

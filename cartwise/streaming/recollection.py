@@ -20,7 +20,7 @@ from cartwise.progress import SILENT, Progress
 from cartwise.store.protocol import Position, Resumption
 from cartwise.streaming.arrivals import Arrivals
 from cartwise.streaming.partition import Partition
-from cartwise.streaming.replayer import events_of
+from cartwise.streaming.rows import events_of
 from cartwise.wire import event_id
 
 FILE: Final = "known.parquet"

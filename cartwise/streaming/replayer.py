@@ -22,6 +22,7 @@ from cartwise.errors import InputError
 from cartwise.folders import replaced_file
 from cartwise.progress import SILENT, Progress
 from cartwise.streaming.pacing import Pace
+from cartwise.streaming.rows import events_of
 from cartwise.wire import Event
 
 _SECONDS_BETWEEN_MARKS: Final = 1.0
@@ -184,10 +185,3 @@ def _after(count: int, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]
     for frame in frames:
         yield frame.slice(min(count, frame.height))
         count -= min(count, frame.height)
-
-
-def events_of(frame: pl.DataFrame) -> Iterator[Event]:
-    """Events of the lake as they are for the wire."""
-    times = pl.col("event_time").dt.epoch("s")
-    for row in frame.with_columns(times, pl.col("event_type").cast(pl.String)).iter_rows():
-        yield Event(*row)

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,12 +23,21 @@ _MAVEN_REMEDY: Final = (
 
 
 class Kafka(Server):
-    """A single broker; topics are made on request only, each of one replica."""
+    """A single broker; topics are made on request only, each of one replica.
+
+    Args:
+        folder: of its data and settings.
+        libraries: folder of what it is run from, if that is not its own.
+        options: more of Java's.
+    """
 
     name = "kafka"
 
-    def __init__(self, folder: Path, libraries: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, libraries: Path | None = None, options: Sequence[str] = ()
+    ) -> None:
         super().__init__(folder)
+        self._java_options = options
         self._libraries = libraries or folder / "libraries"
 
     @property
@@ -44,7 +54,7 @@ class Kafka(Server):
 
     def command(self) -> list[str]:
         heap = ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC"]
-        return [*self._program(*heap), "kafka.Kafka", str(self._properties)]
+        return [*self._program(*heap, *self._java_options), "kafka.Kafka", str(self._properties)]
 
     def answers(self) -> bool:
         # An extra: whoever starts this server by hand without it still gets the others.

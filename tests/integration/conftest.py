@@ -145,7 +145,9 @@ def session_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     libraries = environment.FOLDER / "kafka/libraries"
     if not has_libraries(libraries):
         pytest.skip(f"Kafka's libraries were not fetched yet; {REMEDY}")
-    server = Kafka(tmp_path_factory.mktemp("kafka"), libraries)
+    # It starts several times for a few seconds: compiling well would take longer than it saves.
+    quickly = ["-XX:TieredStopAtLevel=1"]
+    server = Kafka(tmp_path_factory.mktemp("kafka"), libraries, quickly)
     yield server
     server.stop()
 

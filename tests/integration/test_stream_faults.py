@@ -55,19 +55,19 @@ def test_workers_killed_at_random_lose_and_double_nothing(
 def test_redis_and_the_broker_killed_lose_and_double_nothing(
     own_kafka: Kafka, topic_prefix: str, own_redis: Redis, tmp_path: Path
 ) -> None:
-    events = log(60_000, seed=12)
+    events = log(40_000, seed=12)
     place = Place.made(own_kafka.bootstrap, topic_prefix, own_redis.url)
     store = open_store(place.store_url, SPECIFICATION)
-    place.send(events[:40_000])
+    place.send(events[:30_000])
     with workers(place, tmp_path, 1, *HORIZON) as ours:
         ours.wait_for(lambda: handled(store) > 5000)
         own_redis.kill()
         ours.wait_for(lambda: ours.count("waiting") == 1)
         own_redis.start()
-        ours.wait_for(lambda: handled(store) > 20_000)
+        ours.wait_for(lambda: handled(store) > 12_000)
         own_kafka.kill()
         own_kafka.start()
-        place.send(events[40_000:])
+        place.send(events[30_000:])
         ours.wait_for(lambda: handled(store) == len(events))
         assert ours.kill(signal.SIGTERM) == 0
         assert ours.count("waiting") == ours.count("going on") == 1

@@ -24,7 +24,7 @@ from cartwise.streaming.materialize import MaterializeReport, materialize
 from cartwise.streaming.metrics import ArchiveMetrics
 from cartwise.streaming.partition import Partition, Verdict
 from cartwise.streaming.publishing import Published, publish
-from cartwise.streaming.replayer import events_of
+from cartwise.streaming.rows import events_of
 from cartwise.wire import Event
 from tests.data.shops import files_of
 from tests.serving.processes import free_port
