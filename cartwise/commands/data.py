@@ -1,8 +1,9 @@
 """``cartwise ingest`` and ``cartwise features``: from raw files to a training set."""
 
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
+import typer
 from rich.console import RenderableType
 
 from cartwise.data.ingest import IngestReport, require_events
@@ -31,13 +32,25 @@ from cartwise.terminal import open_progress
 DEFAULT_HORIZON: Final = "24h"
 
 
-def ingest(sources: Sources, out: Out, as_json: Json = False, quiet: Quiet = False) -> None:
+def ingest(
+    sources: Sources,
+    out: Out,
+    skip_known: Annotated[
+        bool,
+        typer.Option(
+            help="Do not read files again that were read into OUT with this option before."
+        ),
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """Read raw event files into a lake: typed, distinct events in log order, a file for each day.
 
     Rows that break the contract go to OUT/quarantine with the rules that they broke, their file
     and line. What the lake holds already stays, so running again doubles nothing.
     """
-    report = ingest_files(sources, out, progress=open_progress(quiet=quiet))
+    progress = open_progress(quiet=quiet)
+    report = ingest_files(sources, out, progress=progress, skip_known=skip_known)
     present(report.to_dict(), ingest_summary(report, out), as_json=as_json)
     require_events(report, out)
 
@@ -82,7 +95,7 @@ def ingest_summary(report: IngestReport, out: Path | None) -> RenderableType:
         ("duplicates", f"{report.duplicates:,}"),
         ("quarantined", f"{report.quarantined:,}"),
         *((f"  {rule}", f"{rows:,}") for rule, rows in report.by_rule.items()),
-        ("time", f"{report.first_event} to {report.last_event}"),
+        ("time", f"{report.first_event} to {report.last_event}" if report.first_event else ""),
     ]
     return facts_table("Events", [*rows, ("lake", str(out))] if out else rows)
 

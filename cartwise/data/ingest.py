@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 import polars as pl
 
 from cartwise.ahead import map_ahead
-from cartwise.data import publication, quarantine
+from cartwise.data import known_files, publication, quarantine
 from cartwise.data.contract import check
 from cartwise.data.lake import day_path, row_count, stored_file
 from cartwise.data.quarantine import Quarantine
@@ -87,6 +87,9 @@ class IngestReport:
         return cls(**{**facts, "sources": tuple(sources)})
 
 
+_NOTHING: Final = IngestReport(0, 0, 0, 0, {}, {}, (), None, None)
+
+
 def ingest(
     sources: Sequence[Path],
     out: Path,
@@ -94,6 +97,7 @@ def ingest(
     progress: Progress = SILENT,
     chunk_rows: int = CHUNK_ROWS,
     skip: Sequence[Path] = (),
+    skip_known: bool = False,
 ) -> IngestReport:
     """Read event files into the lake at ``out`` and return what became of every row.
 
@@ -104,6 +108,8 @@ def ingest(
         progress: told how far the work is.
         chunk_rows: so many events are held in memory.
         skip: folders that hold no sources, wherever they lie.
+        skip_known: do not read files again that an earlier call with it read into this lake; if
+            all are known, the lake stays as it is to the byte.
 
     Raises:
         InputError: a source is missing, damaged or no event file.
@@ -116,18 +122,25 @@ def ingest(
         if record is not None and record["sources"] == identity:
             progress.say(f"completed the interrupted ingest into {out}")
             return IngestReport.from_dict(record["report"])
+        digests = known_files.digests(found, progress) if skip_known else {}
+        known = known_files.read(out)
+        fresh = [source for source in found if digests.get(source.path) not in known]
+        if not fresh:
+            progress.say(f"{out} holds all {len(found):,} files already")
+            return _NOTHING
         with publication.staging(out) as folder:
-            report = _stage(found, folder, out, progress, chunk_rows)
+            report = _stage(fresh, folder, out, progress, chunk_rows)
+            known_files.write(publication.ready(folder), known | {*digests.values()})
             facts = report.to_dict()
             (publication.ready(folder) / publication.REPORT).write_text(json.dumps(facts, indent=2))
             record = {"sources": identity, "report": facts}
-            publication.commit(out, record, _obsolete(found, publication.ready(folder)))
+            publication.commit(out, record, _obsolete(fresh, publication.ready(folder)))
     return report
 
 
 def require_events(report: IngestReport, lake: Path) -> None:
     """Raise InputError where every row was refused."""
-    if report.quarantined == report.rows_in:
+    if report.quarantined == report.rows_in > 0:
         raise InputError(
             f"none of the {report.rows_in:,} rows is a valid event: {lake / quarantine.FOLDER} "
             "tells which rules each of them broke"

@@ -229,6 +229,49 @@ def test_a_mended_source_leaves_no_quarantine_behind(tmp_path: Path) -> None:
     assert not list((tmp_path / "lake" / "quarantine").iterdir())
 
 
+def test_known_files_are_not_read_again_whatever_their_names(tmp_path: Path) -> None:
+    october, november = tmp_path / "raw/10.csv", tmp_path / "raw/11.csv"
+    write_rows(october, [event(), event(price="-1")])
+    lake = tmp_path / "lake"
+    assert ingest([tmp_path / "raw"], lake, skip_known=True).rows_in == 2
+    before = files_of(lake)
+
+    october.rename(tmp_path / "raw/again.csv")
+    write_rows(november, [event(event_time="2019-11-01 00:00:00 UTC")])
+    report = ingest([tmp_path / "raw"], lake, skip_known=True)
+    assert [Path(source.path).name for source in report.sources] == ["11.csv"]
+    assert (report.rows_in, report.rows_out) == (1, 1)
+    after = files_of(lake)
+    assert {name: after[name] for name in before if name != "sources.json"} == {
+        name: data for name, data in before.items() if name != "sources.json"
+    }
+
+    # A file that changed is another one.
+    write_rows(november, [event(event_time=f"2019-11-0{day} 00:00:00 UTC") for day in (1, 2)])
+    assert ingest([tmp_path / "raw"], lake, skip_known=True).rows_out == 1
+
+
+def test_an_ingest_of_known_files_alone_leaves_the_lake_as_it_is(tmp_path: Path) -> None:
+    source, lake = write_rows(tmp_path / "log.csv", [event()]), tmp_path / "lake"
+    ingest([source], lake, skip_known=True)
+    report = (lake / "ingest.json").read_bytes()
+    assert ingest([source], lake, skip_known=True).rows_in == 0
+    assert (lake / "ingest.json").read_bytes() == report
+    # Who does not ask for it gets every file read.
+    assert ingest([source], lake).duplicates == 1
+
+
+def test_files_that_an_ingest_could_not_finish_are_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, lake = write_rows(tmp_path / "log.csv", [event()]), tmp_path / "lake"
+    with monkeypatch.context() as patch:
+        patch.setattr(ingesting, "_check_conservation", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            ingest([source], lake, skip_known=True)
+    assert ingest([source], lake, skip_known=True).rows_out == 1
+
+
 def test_rows_lost_on_the_way_are_noticed_and_nothing_is_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

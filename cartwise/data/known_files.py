@@ -1,0 +1,41 @@
+"""Which files were read into a lake, by the digest of their bytes: those need no reading again.
+
+Telling a file by its bytes takes a small share of the time of reading its events, and holds
+whatever became of names and dates, as by a checkout.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from cartwise.data.sources import Source
+from cartwise.disk import readable
+from cartwise.progress import Progress
+
+FILE: Final = "sources.json"
+
+
+def digests(sources: Sequence[Source], progress: Progress) -> Mapping[Path, str]:
+    """The digest of each file by its path."""
+    found = {}
+    size = sum(source.size_bytes for source in sources)
+    with progress.task("telling known files", size, "bytes") as advance:
+        for source in sources:
+            with readable(source.path), source.path.open("rb") as file:
+                found[source.path] = hashlib.file_digest(file, "sha256").hexdigest()
+            advance(source.size_bytes)
+    return found
+
+
+def read(lake: Path) -> frozenset[str]:
+    """The digests of all files that are known to be in a lake."""
+    file = lake / FILE
+    return frozenset(json.loads(file.read_text())) if file.exists() else frozenset()
+
+
+def write(lake: Path, known: Collection[str]) -> None:
+    """Keep digests with a lake, if there are any."""
+    if known:
+        (lake / FILE).write_text(json.dumps(sorted(known), indent=1))
