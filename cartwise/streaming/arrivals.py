@@ -10,7 +10,7 @@ import io
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -62,6 +62,21 @@ class Range(NamedTuple):
         return cls(
             source_name(topic.rpartition("/")[2], int(match[1])), int(match[2]), int(match[3])
         )
+
+
+def after(ranges: Iterable[Range], offset: int) -> Iterator[Range]:
+    """The ranges of a partition that go beyond an offset; raises InputError where one is missing
+    between them."""
+    for one in ranges:
+        if one.end <= offset:
+            continue
+        if one.start > offset:
+            raise InputError(
+                f"the arrivals of {one.source} lack the offsets {offset} to {one.start - 1}: "
+                "restore their files, or fetch them again with 'cartwise archive'"
+            )
+        yield one
+        offset = one.end
 
 
 class Arrivals:

@@ -12,7 +12,7 @@ from cartwise.errors import InputError
 from cartwise.events import EVENT_SCHEMA
 from cartwise.folders import locked
 from cartwise.progress import SILENT, Progress
-from cartwise.streaming.arrivals import Arrivals, Range
+from cartwise.streaming.arrivals import Arrivals, Range, after
 from cartwise.streaming.recollection import Recollection
 
 MARK: Final = "published.json"
@@ -67,31 +67,22 @@ def publish(
 
 def _publish(arrivals: Arrivals, events: Path, horizon_seconds: int, progress: Progress) -> int:
     published = Published.read(arrivals)
-    new = [one for ranges in arrivals.ranges().values() for one in _after(published, ranges)]
+    new = [
+        one
+        for source, ranges in arrivals.ranges().items()
+        for one in after(ranges, published.complete.get(source, ranges[0].start))
+    ]
     if not new:
         return 0
     goal = {**published.complete, **{one.source: one.end for one in new}}
+    known = Recollection.read(arrivals, horizon_seconds).to(goal, arrivals, progress)
     Published(published.complete, goal).write(arrivals)
     with tempfile.TemporaryDirectory(prefix="cartwise-arrivals-") as scratch:
         files = _gather(arrivals, new, Path(scratch))
         added = ingest(files, events, progress=progress).rows_out if files else 0
-    Recollection.read(arrivals, horizon_seconds).to(goal, arrivals, progress).write(arrivals)
+    known.write(arrivals)
     Published(goal).write(arrivals)
     return added
-
-
-def _after(published: Published, ranges: list[Range]) -> list[Range]:
-    """The ranges beyond what is published; raises where one is missing between them."""
-    end = published.complete.get(ranges[0].source, ranges[0].start)
-    new = [one for one in ranges if one.end > end]
-    for one in new:
-        if one.start > end:
-            raise InputError(
-                f"the arrivals of {one.source} lack the offsets {end} to {one.start - 1}: "
-                "restore their files, or fetch them again with 'cartwise archive'"
-            )
-        end = one.end
-    return new
 
 
 def _gather(arrivals: Arrivals, ranges: list[Range], folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from cartwise.errors import InputError
 from cartwise.events import COLUMNS
 from cartwise.progress import SILENT, Progress
 from cartwise.store.protocol import Position, Resumption
-from cartwise.streaming.arrivals import Arrivals
+from cartwise.streaming.arrivals import Arrivals, after
 from cartwise.streaming.partition import Partition
 from cartwise.streaming.rows import events_of
 from cartwise.wire import event_id
@@ -92,8 +92,8 @@ class Recollection:
         with progress.task("arrivals", None, "events") as advance:
             for source in sorted(unread):
                 partition = Partition(source, begins[source], self.horizon_seconds)
-                for one in ranges[source]:
-                    if one.end > partition.next_offset:
+                for one in after(ranges[source], partition.next_offset):
+                    if one.start < ends[source]:
                         advance(_follow(partition, arrivals.read(one), ends[source]))
                 partition.next_offset = ends[source]
                 begins[source] = partition.resumption()

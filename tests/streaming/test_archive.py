@@ -214,6 +214,24 @@ def test_what_the_stream_knows_is_taken_further_and_not_read_again(
     assert known.positions() == followed.positions()
 
 
+def test_what_is_published_may_be_moved_away_but_for_the_last_file(tmp_path: Path) -> None:
+    events, topic, arrivals = shop(400), Topic(2), Arrivals(str(tmp_path))
+    for part in (events[:200], events[180:]):
+        for ranges in arrivals.ranges().values():
+            for one in ranges[:-1]:
+                (tmp_path / "arrivals" / one.path).unlink()
+        topic.extend(part)
+        archive(topic, tmp_path, at_a_time=50)
+        publish(arrivals, tmp_path / "events")
+    known, followed = MemoryStore(SPECIFICATION), MemoryStore(SPECIFICATION)
+    load(tmp_path, known)
+    drain(worker(Member(topic), followed))
+    assert known.positions() == followed.positions()
+    require_states(known, events)
+    with pytest.raises(InputError, match="lack the offsets 0 to"):
+        load(tmp_path, known, horizon_seconds=60)
+
+
 def test_with_another_horizon_all_arrivals_are_read(tmp_path: Path) -> None:
     events, topic = shop(400), Topic(2)
     topic.extend([*events, *events[100:120]])
