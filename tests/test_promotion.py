@@ -278,9 +278,10 @@ def test_the_command_line_tells_pipelines_by_its_exit_code(
     cartwise: Commands, registered: Path, shop: Shop
 ) -> None:
     shutil.copytree(registered, "mlruns")
-    where = ("--training", shop.training, "--events", shop.events, "--twins", 1, "--json", "-q")
+    where = ("--training", shop.training, "--events", shop.events, "--twins", 1, "--json")
     first = cartwise("promote", "--model", shop.good, *where)
     assert first.code == 0, first.err
+    assert "twin 1 of 1" in first.err
     assert json.loads(first.out)["promoted"] is True
     assert cartwise("promote", "--version", "champion", *where).code == 0
     refused = cartwise("promote", "--model", shop.poor, *where)

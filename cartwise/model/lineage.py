@@ -1,6 +1,7 @@
 """Where a model comes from: code, specification, training set, lake, and the DVC and git state."""
 
 import hashlib
+import json
 import subprocess
 from collections.abc import Iterator, Mapping
 from importlib import metadata
@@ -39,11 +40,16 @@ def code_version() -> str:
 
 
 def training_digest(training: Path) -> str:
-    """A name for what a training set holds, 16 hex digits: of its manifest and index of files."""
+    """A name for what a training set holds, 16 hex digits: of its manifest and index of files.
+
+    It is the same whether the set was built at once or day after day, which gives the index
+    another order.
+    """
     digest = hashlib.sha256()
     for name in _DIGEST_OF:
         file = training / name
-        digest.update(file.read_bytes() if file.exists() else b"")
+        facts = json.loads(file.read_bytes()) if file.exists() else None
+        digest.update(json.dumps(facts, sort_keys=True).encode())
     return digest.hexdigest()[:16]
 
 
