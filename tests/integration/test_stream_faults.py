@@ -22,6 +22,7 @@ pytestmark = pytest.mark.integration
 
 EVENTS = 200_000
 HORIZON = ("--duplicate-horizon", "30d")
+SOON = ("--session-timeout", "3s")
 
 
 def shuffled_with_duplicates(events: Sequence[Event], rng: random.Random) -> list[Event]:
@@ -40,7 +41,7 @@ def test_workers_killed_at_random_lose_and_double_nothing(
     store = open_store(place.store_url, SPECIFICATION)
     place.send(delivered)
     marks = sorted(rng.uniform(0.05, 0.8) * len(delivered) for _ in range(4))
-    with workers(place, tmp_path, 2, *HORIZON, "--session-timeout", "3s") as ours:
+    with workers(place, tmp_path, 2, *HORIZON, *SOON) as ours:
         for mark in marks:
             ours.wait_for(lambda mark=mark: handled(store) >= mark)  # type: ignore[misc]
             ours.kill(which=rng.randrange(2))
@@ -59,7 +60,7 @@ def test_redis_and_the_broker_killed_lose_and_double_nothing(
     place = Place.made(own_kafka.bootstrap, topic_prefix, own_redis.url)
     store = open_store(place.store_url, SPECIFICATION)
     place.send(events[:30_000])
-    with workers(place, tmp_path, 1, *HORIZON) as ours:
+    with workers(place, tmp_path, 1, *HORIZON, *SOON) as ours:
         ours.wait_for(lambda: handled(store) > 5000)
         own_redis.kill()
         ours.wait_for(lambda: ours.count("waiting") == 1)
