@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Generator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 # Two threads that train shall not burn what others compute with, only to wait for each other; it is
 # read when the library is loaded, here and in every process that a test starts.
@@ -12,7 +14,6 @@ import prometheus_client  # noqa: F401 - before Feast, which would change how it
 import pytest
 
 from tests.commands import Commands, forget_settings
-from tests.shops import Shop, make_shop
 
 REQUIRE_ALL = os.environ.get("CARTWISE_REQUIRE_ALL") == "1"
 
@@ -45,9 +46,10 @@ def _metrics_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """A simulated shop with two models. Not to be changed."""
-    return make_shop(tmp_path_factory.mktemp("shop"))
+def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The ``Shop`` of ``tests.shops``, with two models. Not to be changed."""
+    # Imported late: whoever runs a quick test shall not wait seconds for XGBoost.
+    return import_module("tests.shops").make_shop(tmp_path_factory.mktemp("shop"))
 
 
 @pytest.fixture
