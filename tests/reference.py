@@ -102,7 +102,7 @@ def _mean_log_price(events: Sequence[Event], at: int, half_life: str) -> float:
 def _derived(derived: object, values: dict[str, float]) -> float:
     if isinstance(derived, Rate):
         prior = values[derived.prior] if isinstance(derived.prior, str) else derived.prior
-        hits, trials = (_or_zero(values[name]) for name in (derived.hits, derived.trials))
+        hits, trials = (_at_least_none(values[name]) for name in (derived.hits, derived.trials))
         return (hits + derived.strength * prior) / (trials + derived.strength)
     if isinstance(derived, LogRatio):
         over, under = values[derived.over] + derived.floor, values[derived.under] + derived.floor
@@ -110,5 +110,5 @@ def _derived(derived: object, values: dict[str, float]) -> float:
     return sum(factor * values[name] for name, factor in derived.terms)
 
 
-def _or_zero(value: float) -> float:
-    return 0.0 if math.isnan(value) else value
+def _at_least_none(value: float) -> float:
+    return 0.0 if math.isnan(value) else max(0.0, value)

@@ -20,14 +20,14 @@ def test_what_is_derived_from_what_is_left_out_goes_too() -> None:
     specification = replace(
         SPECIFICATION,
         derived=(
-            Rate("first", "user_cart_1d", "user_view_1d", 0.5, 1),
+            Rate("first", "user_cart_7d", "user_view_7d", 0.5, 1),
             Sum("second", (("first", 1.0), ("hour", 1.0))),
             Sum("third", (("hour", 1.0),)),
         ),
     )
-    left = remaining(specification, frozenset({"user_cart_1d"}))
-    assert {"user_cart_1d", "first", "second"}.isdisjoint(left)
-    assert {"third", "user_view_1d"} < set(left)
+    left = remaining(specification, frozenset({"user_cart_7d"}))
+    assert {"user_cart_7d", "first", "second"}.isdisjoint(left)
+    assert {"third", "user_view_7d"} < set(left)
 
 
 def test_every_entity_half_life_and_family_is_left_out_once() -> None:

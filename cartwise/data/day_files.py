@@ -123,7 +123,7 @@ class DayFiles:
 
     def finish(self) -> None:
         """Write the index by which the next build knows the files."""
-        (self._fresh / INDEX).write_text(json.dumps(self._index, indent=1) + "\n")
+        (self._fresh / INDEX).write_text(json.dumps(self._index, indent=1, sort_keys=True) + "\n")
 
     def _places(
         self, day: date, outcome: DayOutcome, history: str

@@ -16,29 +16,29 @@ from cartwise.features.spec import (
 )
 
 ENTITIES = (
-    Entity("shop", (), ("1h", "1d", "7d", "28d"), meaning="the shop as a whole"),
+    Entity("shop", (), ("1h", "7d", "28d"), meaning="the shop as a whole"),
     Entity(
         "user",
         ("user_id",),
-        ("1h", "1d", "7d", "28d"),
+        ("1h", "7d", "28d"),
         (Price("view", "7d"), Price("cart", "28d"), Price("purchase", "28d")),
         "one visitor",
     ),
     Entity(
         "product",
         ("product_id",),
-        ("1h", "1d", "7d", "28d"),
-        (Price("view", "1d"), Price("view", "28d"), Price("purchase", "28d")),
+        ("1h", "7d", "28d"),
+        (Price("view", "28d"), Price("purchase", "28d")),
         "one article of the catalogue",
     ),
     Entity(
         "category",
         ("category_id",),
-        ("1d", "7d", "28d"),
+        ("7d", "28d"),
         (Price("view", "28d"), Price("purchase", "28d")),
         "one category of the catalogue",
     ),
-    Entity("brand", ("brand",), ("1d", "7d", "28d"), (Price("view", "28d"),), "one brand"),
+    Entity("brand", ("brand",), ("7d", "28d"), (Price("view", "28d"),), "one brand"),
     Entity(
         "line",
         ("category_id", "brand"),
@@ -46,15 +46,15 @@ ENTITIES = (
         (Price("view", "28d"),),
         "a brand's products in a category",
     ),
-    Entity("user_product", ("user_id", "product_id"), ("1d", "7d"), meaning="a user's product"),
+    Entity("user_product", ("user_id", "product_id"), ("7d",), meaning="a user's product"),
     Entity(
         "user_category",
         ("user_id", "category_id"),
-        ("1d", "7d"),
+        ("7d",),
         (Price("view", "7d"),),
         "a user's category",
     ),
-    Entity("user_brand", ("user_id", "brand"), ("1d", "7d"), meaning="a user's brand"),
+    Entity("user_brand", ("user_id", "brand"), ("7d",), meaning="a user's brand"),
     Entity(
         "session",
         ("user_session",),
@@ -104,14 +104,14 @@ def _conversion(hit: str, trial: str, base: float) -> list[Derived]:
 
     months = ("7d", "28d")
     return [
-        *(_rate("shop", hit, trial, h, base, 20) for h in ("1d", *months)),
-        _rate("shop", hit, trial, "1h", rate_of("shop", "1d"), 20),
+        *(_rate("shop", hit, trial, h, base, 20) for h in months),
+        _rate("shop", hit, trial, "1h", rate_of("shop", "7d"), 20),
         *rates("category", months, "shop", 20),
         *rates("brand", months, "shop", 20),
         *(_kind(rate_of, h) for h in months),
         *rates("line", months, "kind", 10),
         *rates("product", months, "line", 10),
-        *rates("user", ("1d", *months), "shop", 4),
+        *rates("user", months, "shop", 4),
         *rates("user_category", ("7d",), "user", 3),
         *rates("user_brand", ("7d",), "user", 3),
     ]
@@ -150,15 +150,6 @@ def _in_visit(entity: str) -> str:
     return entity.replace("user", "session")
 
 
-def _others() -> list[Derived]:
-    """What the visit did with other products."""
-    wholes = ("session_view", "session_cart", "session_category_view", "session_category_cart")
-    return [
-        _less(f"{whole}_others", f"{whole}_4h", f"session_product_{whole.rpartition('_')[2]}_4h")
-        for whole in wholes
-    ]
-
-
 def _less(name: str, value: str, part: str) -> Sum:
     return Sum(name, ((value, 1.0), (part, -1.0)))
 
@@ -167,7 +158,6 @@ def _shares() -> list[Derived]:
     """How much of a visit, or of a user's interest, goes to the cart's product and its kind."""
     of_whom = (
         ("session", ("session_category", "session_product"), "4h"),
-        ("user", ("user_category", "user_brand"), "1d"),
         ("user", ("user_category", "user_brand"), "7d"),
     )
     return [
@@ -184,7 +174,6 @@ def _price_gaps() -> list[Derived]:
         "user_view_log_price_7d",
         "user_cart_log_price_28d",
         "user_purchase_log_price_28d",
-        "product_view_log_price_1d",
         "product_view_log_price_28d",
         "product_purchase_log_price_28d",
         "category_view_log_price_28d",
@@ -207,16 +196,6 @@ def _price_levels() -> list[Derived]:
         "line_view_log_price_28d",
     )
     return [_less(f"level_of_{name}", name, "category_view_log_price_28d") for name in means]
-
-
-def _trends() -> list[Derived]:
-    """Activity of late against activity at large."""
-    at_large = {"product": "28d", "category": "28d", "user": "28d", "user_category": "7d"}
-    return [
-        LogRatio(f"{entity}_{event}_trend", f"{entity}_{event}_1d", f"{entity}_{event}_{h}", 0.1)
-        for entity, h in at_large.items()
-        for event in ("view", "cart", "purchase")
-    ]
 
 
 def _mean_ages() -> list[Derived]:
@@ -261,11 +240,9 @@ def _depths() -> list[Derived]:
 FAMILIES: Mapping[str, tuple[Derived, ...]] = {
     "rates of conversion": (*_conversions(), _for_two()),
     "before the visit": tuple(_earlier()),
-    "others in the visit": tuple(_others()),
     "shares of interest": tuple(_shares()),
     "price gaps": tuple(_price_gaps()),
     "price levels": tuple(_price_levels()),
-    "trends": tuple(_trends()),
     "pace": (*_mean_ages(), *_paces()),
     "depths": tuple(_depths()),
 }

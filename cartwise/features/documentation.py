@@ -31,6 +31,9 @@ def _lines(specification: Specification) -> Iterator[str]:
     yield "Facts of the cart event: `log_price` (natural logarithm, missing at price 0), `hour`"
     yield "(UTC, 0 to 24) and `weekday` (Monday is 0)."
     yield ""
+    yield "In a rate, `(hits + strength · prior) / (trials + strength)`, hits and trials that are"
+    yield "missing or below zero count as none."
+    yield ""
     yield from _entities(specification)
     yield from _every_feature(specification)
 

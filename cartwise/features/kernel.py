@@ -196,14 +196,18 @@ def facts(time, log_price, out):
     out[2] = (time // 86_400 + 3) % 7
 
 
+@compiled(forceinline=True)
+def _at_least_none(count):
+    # A difference of counts is negative where a visit had several users.
+    return float(count) if count > 0.0 else 0.0
+
+
 @compiled()
 def _rate(values, operands, factors):
-    hits = values[operands[0]]
-    trials = values[operands[1]]
     prior = factors[2] if operands[2] == CONSTANT else float(values[operands[2]])
     strength = factors[0]
-    counted = (0.0 if math.isnan(hits) else hits) + strength * prior
-    return counted / ((0.0 if math.isnan(trials) else trials) + strength)
+    hits = _at_least_none(values[operands[0]])
+    return (hits + strength * prior) / (_at_least_none(values[operands[1]]) + strength)
 
 
 @compiled()

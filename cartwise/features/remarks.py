@@ -19,10 +19,6 @@ _WHOSE: Final = {
     "user_category": "in this category by this user",
     "user_product": "of this product by this user",
 }
-_OTHERS: Final = {
-    "session": "of other products in this visit",
-    "session_category": "of other products of this category in this visit",
-}
 _VISITED: Final = {
     "session_view": "views in this visit",
     "session_cart": "carts in this visit",
@@ -110,11 +106,6 @@ REMARKS: Final[Mapping[str, Remark]] = {
         f"{entity}_{event}_before": _counted(f"{NOUNS[event]} {whose} before this visit")
         for entity, whose in _WHOSE.items()
         for event in ("view", "cart", "purchase")
-    },
-    **{
-        f"{entity}_{event}_others": _counted(f"{NOUNS[event]} {whose}")
-        for entity, whose in _OTHERS.items()
-        for event in ("view", "cart")
     },
     **{f"{name}_mean_age": _aged(what) for name, what in _VISITED.items()},
     **{f"level_of_{name}": _priced(what) for name, what in _PRICED.items()},

@@ -19,7 +19,7 @@ LANDMARK_SECONDS = 28 * SECONDS_PER_DAY
 TIME_TO_LIVE_HALF_LIVES = 40
 """A state is forgotten after this many of its longest half-lives: by then it weighs 1e-12."""
 
-FORMULAS = 1
+FORMULAS = 2
 """Version of what the kernel computes; whoever changes a formula there counts it up, and states,
 training sets and bundles of before are refused."""
 
@@ -111,8 +111,8 @@ class Entity:
 class Rate:
     """A smoothed share: ``(hits + strength * prior) / (trials + strength)``.
 
-    ``prior`` is a number or the name of another value. Missing hits and trials count as none, so
-    a rate is never missing: it falls back to its prior.
+    ``prior`` is a number or the name of another value. Hits and trials that are missing, or below
+    zero, count as none, so a rate is never missing: it falls back to its prior.
     """
 
     name: str

@@ -46,7 +46,7 @@ def test_every_value_has_a_phrase_that_is_no_name(value: float) -> None:
          "this product was viewed 5 minutes after the visit's views, on average"),
         ({"user_bought_before": 0.25},
          "before this visit, this user bought 25 % of what they carted"),
-        ({"session_cart_others": 2.0}, "2 carts of other products in this visit"),
+        ({"user_cart_before": 2.0}, "2 carts by this user before this visit"),
         ({"level_of_line_view_log_price_28d": math.log(0.9)},
          "what this brand has in this category costs 10 % less than is usual there"),
         ({"log_price": math.log(12.5)}, "the price is 12.50"),

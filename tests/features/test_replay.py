@@ -1,11 +1,12 @@
 """Replay gives what the definition says: in any cut, over any shards, across landmarks."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -31,6 +32,15 @@ def truth(log: Sequence[Event]) -> NDArray[np.float32]:
     return np.array(rows, dtype=np.float64).astype(np.float32)
 
 
+def in_the_visit_of_another() -> list[Event]:
+    """Somebody looks on in a visit in which another one carted: less carted before than none."""
+    at_once = partial(Event, 1_570_000_000, product_id=1, category_id=1, brand="b", price=0.0)
+    carts = [at_once(event_type="cart", user_id=1, user_session="a") for _ in range(3)]
+    cart = at_once(event_type="cart", user_id=2, user_session="b")
+    return [*carts, cart, at_once(event_type="view", user_id=2, user_session="a")]
+
+
+@example(in_the_visit_of_another())
 @settings(max_examples=30, deadline=None)
 @given(logs() | logs(late=True))
 def test_replay_equals_reference(log: list[Event]) -> None:
