@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-long bench-serving soak sweep tutorial mlflow services services-down
+.PHONY: help demo test lint extra bench bench-long bench-serving soak sweep tutorial mlflow services services-down
 
 help:  ## Print every target with what it does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ lint: .venv/.ready-dev  ## Check style, format, types and the layers between the
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+extra: $(UV_READY)  ## Install an optional part: NAME=stream, feast, dvc, spark, monitor or mlflow.
+	$(SYNC) --extra $(or $(NAME),$(error say which one, as in make extra NAME=stream))
 
 bench: .venv/.ready-bench  ## Measure against DuckDB, Polars and PySpark (the last needs Java 17).
 	$(BIN)/python -m benchmarks $(ARGS)

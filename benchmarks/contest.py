@@ -28,7 +28,7 @@ class Contestant:
     def absence(self) -> str | None:
         """Why it cannot take part, and what to do about it; None if it can."""
         if importlib.util.find_spec(self.package) is None:
-            return f"{self.package} is not installed: pip install 'cartwise[{self.extra}]'"
+            return f"{self.package} is not installed: make extra NAME={self.extra}"
         if self.needs_java and shutil.which("java") is None:
             return "Java is not installed: it needs 17 or later (Debian: openjdk-17-jre-headless)"
         return None

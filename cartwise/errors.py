@@ -89,5 +89,5 @@ class MissingExtra(CartwiseError):
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
             f"'{package}' is not installed: it belongs to the extra '{extra}'; "
-            f"install it with: pip install 'cartwise[{extra}]'"
+            f"install it with: make extra NAME={extra}"
         )

@@ -112,7 +112,7 @@ def test_two_swapped_events_are_a_disagreement(raw: Path, tmp_path: Path) -> Non
 def test_a_missing_package_is_told_with_its_extra() -> None:
     absence = Contestant("Peer", "no.module", "no_such_package", "bench").absence()
 
-    assert absence == "no_such_package is not installed: pip install 'cartwise[bench]'"
+    assert absence == "no_such_package is not installed: make extra NAME=bench"
 
 
 def test_missing_java_is_told_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,4 +18,4 @@ def test_a_missing_extra_is_named() -> None:
     told = subprocess.run(
         [sys.executable, "-c", WITHOUT_FEAST], capture_output=True, text=True, check=True
     )
-    assert "pip install 'cartwise[feast]'" in told.stdout
+    assert "make extra NAME=feast" in told.stdout

@@ -33,4 +33,4 @@ for open_it in (open_store, open_async_store):
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert ran.stdout.count("cartwise[stream]") == 2
+    assert ran.stdout.count("make extra NAME=stream") == 2
