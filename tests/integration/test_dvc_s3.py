@@ -8,7 +8,10 @@ import pytest
 from tests.integration.conftest import Bucket
 from tests.test_dvc import Repository
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore"),  # of DVC and its libraries
+]
 
 
 def test_a_month_goes_to_s3_by_days_and_comes_back_in_another_clone(
