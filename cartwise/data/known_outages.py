@@ -28,5 +28,7 @@ def known_outages(lake: Path, file: Path | None, progress: Progress) -> list[Spa
         write_spans(file, spans)
     counting = [span for span in spans if span.status != "ignored"]
     if counting:
-        progress.say(f"{len(counting)} suspect span(s) in the log; look at them in {file}")
+        undecided = sum(span.status != "confirmed" for span in counting)
+        told = f"{undecided} of them suspect: look at them" if undecided else "all confirmed"
+        progress.say(f"carts near {len(counting)} span(s) are left out, {told} ({file})")
     return counting

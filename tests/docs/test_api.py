@@ -25,7 +25,7 @@ def test_every_curl_of_the_guide_is_answered(tmp_path: Path) -> None:
     examples = blocks("curl")
     assert sum(one.count("curl --") for one in examples) == TEXT.count("curl --fail") > 5
     write_model(tmp_path / "model")
-    with serving(tmp_path, "--model", "model") as server:
+    with serving(tmp_path, "--model", "model", "--embedded") as server:
         key = server.headers["Authorization"].removeprefix("Bearer ")
         variables = {"CARTWISE_API": server.address, "CARTWISE_KEY": key}
         for example in examples:

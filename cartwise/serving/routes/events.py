@@ -22,7 +22,10 @@ def event_routes(service: Service) -> APIRouter:
         Those that break a rule of the data contract are named in the answer and left out.
         """
         if service.events is None:
-            raise Refusal(HTTPStatus.NOT_IMPLEMENTED, "this server takes no events")
+            raise Refusal(
+                HTTPStatus.NOT_IMPLEMENTED,
+                "this server takes no events: start it with --kafka-bootstrap or --embedded",
+            )
         kept, refused = _sorted_out(events.events)
         try:
             await service.events.send(kept)
