@@ -75,6 +75,9 @@ def main() -> None:
     except CartwiseError as error:
         sys.stderr.write(f"cartwise: {error}\n")
         sys.exit(1)
+    except KeyboardInterrupt:
+        # Before a command has begun: its libraries take seconds to load.
+        sys.exit(128 + signal.SIGINT)
     except OSError as error:
         if not _gives_up_output():
             raise

@@ -12,6 +12,9 @@ import pyarrow as pa
 
 from cartwise.errors import InputError, OutputError
 
+_BROKEN_OFF: Final = "Invalid thrift: transport error"
+"""All that Polars says where a disk is full before the end of a Parquet file."""
+
 _OS_REASON: Final = re.compile(r"([^:]+) \(os error \d+\)")
 
 
@@ -42,6 +45,8 @@ def writable(place: Path) -> Iterator[None]:
         # Polars wraps what the system says in its own error, as text.
         if found := _OS_REASON.search(str(error)):
             raise _output_error(place, found[1].strip()) from error
+        if _BROKEN_OFF in str(error):
+            raise _output_error(place, "writing broke off") from error
         raise
 
 

@@ -1,16 +1,20 @@
-"""Files and folders that appear whole or not at all."""
+"""Files, folders and lines that appear whole or not at all."""
 
 import fcntl
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from secrets import token_hex
+from typing import Final
 
 from cartwise.disk import writable
 from cartwise.errors import OutputError
+
+_BLOCK_BYTES: Final = 65_536
 
 
 @contextmanager
@@ -43,6 +47,46 @@ def replaced_file(file: Path) -> Iterator[Path]:
         fresh = folder / file.name
         yield fresh
         fresh.replace(file)
+
+
+def append_lines(file: Path, lines: Iterable[bytes]) -> None:
+    """Append lines, each without its end, to a file that is made if need be: all of them or none.
+
+    What an interruption left of a line is cut off first.
+
+    Raises:
+        OutputError: they cannot be written; the file is as it was.
+    """
+    with writable(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileIO(file, "a+") as out:
+            fcntl.flock(out, fcntl.LOCK_EX)
+            end = _end_of_lines(out)
+            out.truncate(end)
+            try:
+                _write_all(out, b"".join(line + b"\n" for line in lines))
+            except OSError:
+                out.truncate(end)
+                raise
+
+
+def _end_of_lines(file: FileIO) -> int:
+    """Where the last whole line of a file ends."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - _BLOCK_BYTES)
+        file.seek(start)
+        if found := file.read(end - start).rfind(b"\n") + 1:
+            return start + found
+        end = start
+    return 0
+
+
+def _write_all(file: FileIO, content: bytes) -> None:
+    """Write all of it: on a full disk, one call may write a part without an error."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 @contextmanager

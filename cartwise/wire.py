@@ -22,6 +22,9 @@ from cartwise.events import EVENT_TYPES, HIGHEST_PRICE
 LONGEST_EVENT_BYTES: Final = 65_536
 """Longer messages are refused unread."""
 
+AHEAD_SECONDS: Final = 3600
+"""An event from further in the future than this is refused: it would make all others look old."""
+
 LONGEST_PAYLOAD_BYTES: Final = 4096
 """So much of a refused message is kept in its dead letter."""
 
@@ -176,6 +179,12 @@ def decode_event(message: bytes) -> Event:
         read.user_id,
         read.user_session or None,
     )
+
+
+def require_not_ahead(event: Event, now: float) -> None:
+    """Raise RefusedMessage for an event from the future; ``now`` is in seconds since the epoch."""
+    if event.event_time > now + AHEAD_SECONDS:
+        raise RefusedMessage(["event_time_not_ahead"])
 
 
 def encode_event(event: Event) -> bytes:

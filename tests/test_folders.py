@@ -1,12 +1,17 @@
 """Results appear whole or not at all."""
 
 import os
+import resource
+import signal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cartwise.errors import OutputError
-from cartwise.folders import replaced, replaced_file
+from cartwise.folders import append_lines, replaced, replaced_file
 
 
 def test_a_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
@@ -77,3 +82,34 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file/folder"), replaced(tmp_path / "file" / "folder"):
         pass
+
+
+@given(
+    torn=st.binary(max_size=40).map(lambda text: text.replace(b"\n", b"")), is_first=st.booleans()
+)
+def test_what_an_interruption_left_of_a_line_is_cut_off(torn: bytes, *, is_first: bool) -> None:
+    with TemporaryDirectory() as name:
+        file = Path(name) / "sub" / "lines"
+        if not is_first:
+            append_lines(file, [b"one", b"two"])
+            with file.open("ab") as out:
+                out.write(torn)
+        append_lines(file, [b"three"])
+        whole = b"" if is_first else b"one\ntwo\n"
+        assert file.read_bytes() == whole + b"three\n"
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    append_lines(file, [b"one"])
+    size = 4096
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        with pytest.raises(OutputError, match="lines cannot be written"):
+            append_lines(file, [b"x" * 1000] * 10)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert file.read_bytes() == b"one\n"

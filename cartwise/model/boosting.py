@@ -10,6 +10,7 @@ import polars as pl
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from cartwise.interrupts import held_back
 from cartwise.model.examples import LABEL, PartName, TrainingSet, labels
 from cartwise.progress import Progress
 
@@ -122,11 +123,8 @@ def boost_early_stopped(
     watch: Watch = _unwatched,
 ) -> tuple[xgb.Booster, float]:
     """Boost on train until log loss on validation stops falling: the best trees and that loss."""
-    threads = seeding.threads
-    train = xgb.QuantileDMatrix(_Batches(data, "train"), max_bin=boosting.bins, nthread=threads)
-    validation = xgb.QuantileDMatrix(
-        _Batches(data, "validation"), ref=train, max_bin=boosting.bins, nthread=threads
-    )
+    train = _binned(_Batches(data, "train"), boosting, seeding)
+    validation = _binned(_Batches(data, "validation"), boosting, seeding, ref=train)
     stop = xgb.callback.EarlyStopping(rounds=boosting.patience, save_best=False)
     with progress.task("train until it stops", None, "rounds") as advance:
         booster = xgb.train(
@@ -150,12 +148,17 @@ def boost_again(
     chosen: NDArray[np.bool_] | None = None,
 ) -> xgb.Booster:
     """Boost on several parts, or the ``chosen`` (carts,) of them, for a known number of rounds."""
-    carts = xgb.QuantileDMatrix(
-        _Batches(data, *parts, chosen=chosen), max_bin=boosting.bins, nthread=seeding.threads
-    )
+    carts = _binned(_Batches(data, *parts, chosen=chosen), boosting, seeding)
     parameters = _parameters(boosting, seeding, _base_rate(data, *parts))
     with progress.task("train on all but the test", rounds, "rounds") as advance:
         return xgb.train(parameters, carts, rounds, callbacks=[_Rounds(advance)])
+
+
+def _binned(
+    batches: _Batches, boosting: Boosting, seeding: Seeding, ref: xgb.DMatrix | None = None
+) -> xgb.QuantileDMatrix:
+    with held_back():
+        return xgb.QuantileDMatrix(batches, ref=ref, max_bin=boosting.bins, nthread=seeding.threads)
 
 
 def boost_fixed(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from cartwise import wire
-from cartwise.disk import writable
+from cartwise.folders import append_lines
 
 LARGEST_BATCH: Final = 1000
 
@@ -50,10 +50,7 @@ class ScoreFiles:
 
     def write(self, scores: Sequence[wire.Score]) -> None:
         file = self._folder / f"scores-{self._now():%Y-%m-%d}.jsonl"
-        with writable(file):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with file.open("ab") as lines:
-                lines.write(b"".join(wire.encode(score) + b"\n" for score in scores))
+        append_lines(file, map(wire.encode, scores))
 
     def close(self) -> None:
         """Files are closed after every batch."""

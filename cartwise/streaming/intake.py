@@ -10,10 +10,7 @@ from cartwise.features.live import LiveEvent
 from cartwise.store.protocol import Advance
 from cartwise.streaming.partition import Partition
 from cartwise.streaming.source import Record, origin
-from cartwise.wire import DeadLetter, Event, dead_letter, decode_event, event_id
-
-AHEAD_SECONDS: Final = 3600
-"""An event from further in the future than this is refused: it would make all others look old."""
+from cartwise.wire import DeadLetter, Event, dead_letter, decode_event, event_id, require_not_ahead
 
 _KINDS: Final = {name: code for code, name in enumerate(EVENT_TYPES)}
 
@@ -82,6 +79,6 @@ def _take(record: Record, partition: Partition, batch: Batch) -> None:
 def read_event(record: Record) -> Event:
     """The event of a message; raises RefusedMessage."""
     event = decode_event(record.value)
-    if record.arrived is not None and event.event_time > record.arrived + AHEAD_SECONDS:
-        raise RefusedMessage(["event_time_not_ahead"])
+    if record.arrived is not None:
+        require_not_ahead(event, record.arrived)
     return event

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from cartwise.data.lake import day_path, read_day, read_rows, row_count, stored_days
-from cartwise.disk import writable
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS
+from cartwise.folders import append_lines
 from cartwise.store.protocol import EVENT_ID_BYTES, Resumption
 from cartwise.streaming.rows import events_of
 from cartwise.streaming.source import Record, source_name
@@ -238,9 +238,5 @@ class FileOutlet:
     def publish(self, scores: Sequence[Score], dead: Sequence[DeadLetter]) -> None:
         """Append them; raises OutputError where that cannot be done."""
         for name, messages in ((SCORES, scores), (DEAD_LETTERS, dead)):
-            file = self._folder / name
             if messages:
-                with writable(file):
-                    self._folder.mkdir(parents=True, exist_ok=True)
-                    with file.open("ab") as lines:
-                        lines.write(b"".join(encode(one) + b"\n" for one in messages))
+                append_lines(self._folder / name, map(encode, messages))

@@ -175,10 +175,14 @@ def test_embedded_events_count_as_soon_as_they_are_answered(folder: Path) -> Non
     with serving(folder, "--model", "model", "--embedded") as server:
         before = server.post("/v1/score", cart).json()
         broken = {**event, "event_time": "2300-01-01T00:00:00Z"}
-        sent = server.post("/v1/events", {"events": [event, broken, event]})
+        ahead = {**event, "event_time": "2261-01-01T00:00:00Z"}
+        sent = server.post("/v1/events", {"events": [event, broken, event, ahead]})
         after = server.post("/v1/score", cart).json()
     assert sent.status_code == 202
-    refused = [{"index": 1, "rules": ["event_time_in_range"]}]
+    refused = [
+        {"index": 1, "rules": ["event_time_in_range"]},
+        {"index": 3, "rules": ["event_time_not_ahead"]},
+    ]
     assert sent.json() == {"accepted": 2, "refused": refused}
     assert (before["features"]["seen"], after["features"]["seen"]) == (False, True)
     # The second one was an exact duplicate: it changed nothing.

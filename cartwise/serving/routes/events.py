@@ -26,7 +26,7 @@ def event_routes(service: Service) -> APIRouter:
                 HTTPStatus.NOT_IMPLEMENTED,
                 "this server takes no events: start it with --kafka-bootstrap or --embedded",
             )
-        kept, refused = _sorted_out(events.events)
+        kept, refused = _sorted_out(events.events, service.now().timestamp())
         try:
             await service.events.send(kept)
         except CartwiseError as error:
@@ -36,11 +36,13 @@ def event_routes(service: Service) -> APIRouter:
     return router
 
 
-def _sorted_out(events: list[Event]) -> tuple[list[wire.Event], list[RefusedEvent]]:
+def _sorted_out(events: list[Event], now: float) -> tuple[list[wire.Event], list[RefusedEvent]]:
     kept, refused = [], []
     for index, event in enumerate(events):
         try:
-            kept.append(wire.decode_event(event.model_dump_json().encode()))
+            read = wire.decode_event(event.model_dump_json().encode())
+            wire.require_not_ahead(read, now)
+            kept.append(read)
         except RefusedMessage as error:
             refused.append(RefusedEvent(index=index, rules=list(error.rules)))
     return kept, refused
