@@ -40,38 +40,33 @@ def _shared(after: str, before: str = "") -> Remark:
     return lambda value: f"{before}{percent(value)} {after}"
 
 
+def _unless_missing(missing: str, say: Remark) -> Remark:
+    return lambda value: missing if math.isnan(value) else say(value)
+
+
 def _priced(what: str) -> Remark:
     def say(value: float) -> str:
-        if math.isnan(value):
-            return f"the usual price of {what} is unknown"
         side = "more" if value >= 0 else "less"
         return f"{what} costs {percent(abs(math.expm1(value)))} {side} than is usual there"
 
-    return say
+    return _unless_missing(f"the usual price of {what} is unknown", say)
 
 
 def _aged(what: str) -> Remark:
-    def say(value: float) -> str:
-        if math.isnan(value):
-            return f"no {what} yet"
-        return f"{what} were {_seconds(value)} ago on average"
-
-    return say
+    return _unless_missing(
+        f"no {what} yet", lambda value: f"{what} were {_seconds(value)} ago on average"
+    )
 
 
 def _earlier(what: str) -> Remark:
     def say(value: float) -> str:
-        if math.isnan(value):
-            return f"{what} was not viewed in this visit yet"
         side = "before" if value >= 0 else "after"
         return f"{what} was viewed {_seconds(abs(value))} {side} the visit's views, on average"
 
-    return say
+    return _unless_missing(f"{what} was not viewed in this visit yet", say)
 
 
 def _span(value: float) -> str:
-    if math.isnan(value):
-        return "no views in this visit yet"
     return f"the visit's views came {_seconds(max(0.0, value))} before its latest one, on average"
 
 
@@ -80,11 +75,8 @@ def _pace(value: float) -> str:
 
 
 def _left(value: float) -> str:
-    if math.isnan(value):
-        return "this product was not viewed in this visit yet"
-    return (
-        f"this product was last viewed {duration(max(0.0, value))} before the visit's latest view"
-    )
+    since = duration(max(0.0, value))
+    return f"this product was last viewed {since} before the visit's latest view"
 
 
 def _seconds(mean_age: float) -> str:
@@ -113,11 +105,11 @@ REMARKS: Final[Mapping[str, Remark]] = {
     "user_with_product": _shared("to be expected of this user with this product"),
     "user_bought_before": _shared("of what they carted", "before this visit, this user bought "),
     "user_carted_before": _shared("of what they viewed", "before this visit, this user carted "),
-    "session_view_span": _span,
+    "session_view_span": _unless_missing("no views in this visit yet", _span),
     "session_view_pace": _pace,
     "session_category_early": _earlier("this category"),
     "session_product_early": _earlier("this product"),
-    "session_product_left": _left,
+    "session_product_left": _unless_missing("this product was not viewed in this visit yet", _left),
     "session_depth": _counted("events in this visit"),
     "user_events_before": _counted("events by this user before this visit"),
     "product_events_before": _counted("events of this product outside this visit"),

@@ -64,14 +64,20 @@ def test_what_the_queue_cannot_take_is_counted() -> None:
     assert len(stuck.scores) == log.tally.kept == 100
 
 
-def test_a_sink_that_is_away_loses_nothing_that_the_queue_holds() -> None:
-    kept = Kept()
+def refused(kept: Kept) -> ScoreLog:
+    """A log whose sink has refused the one score that it was given."""
     kept.full = True
     log = ScoreLog(kept, pause=0.001)
     log.start()
     log.add(a_score(1))
     while log.tally.failure is None:
         pass
+    return log
+
+
+def test_a_sink_that_is_away_loses_nothing_that_the_queue_holds() -> None:
+    kept = Kept()
+    log = refused(kept)
     kept.full = False
     while log.tally.kept == 0:
         pass
@@ -87,12 +93,7 @@ def test_a_sink_that_breaks_in_a_new_way_is_told_of_and_tried_again() -> None:
             super().write(scores)
 
     kept = Broken()
-    kept.full = True
-    log = ScoreLog(kept, pause=0.001)
-    log.start()
-    log.add(a_score(1))
-    while log.tally.failure is None:
-        pass
+    log = refused(kept)
     assert log.tally.failure == "ZeroDivisionError"
     kept.full = False
     log.close(10)
