@@ -5,14 +5,16 @@ they hold of sessions is compared on days all over it: sessions need but their o
 of a few days.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import polars as pl
 
+from cartwise.ahead import map_ahead
 from cartwise.data.day_files import read_carts
 from cartwise.data.lake import read_day, scan_day
 from cartwise.events import SECONDS_PER_DAY
@@ -47,9 +49,15 @@ def check_canary(lake: Path, days: Sequence[date], training: Path) -> int:
     events, carts = _beginning(lake, days, training)
     cuts = random.permutation(carts["position"].to_numpy())[:CUTS]
     some_days = random.choice(len(days), min(DAYS, len(days)), replace=False)
-    return sum(_check_cut(events.head(cut + 1), carts) for cut in sorted(cuts)) + sum(
-        _check_sessions(lake, days[: last + 1], training, random) for last in some_days
-    )
+    checks = [partial(_check_cut, events.head(cut + 1), carts) for cut in sorted(cuts)] + [
+        partial(_check_sessions, lake, days[: last + 1], training, its_own)
+        for last, its_own in zip(some_days, random.spawn(len(some_days)), strict=True)
+    ]
+    return sum(map_ahead(_compared, checks, workers=2))
+
+
+def _compared(check: Callable[[], int]) -> int:
+    return check()
 
 
 def _beginning(

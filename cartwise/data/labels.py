@@ -4,16 +4,19 @@ Days are looked at one by one, with as many days after them as the horizon reach
 session and product are forgotten in time, so that memory does not grow with the log.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cartwise.ahead import map_ahead
 from cartwise.data.lake import scan_day
 from cartwise.events import SECONDS_PER_DAY
 from cartwise.features.catalogue import SPECIFICATION
@@ -31,6 +34,8 @@ PAIR_MEMORY_SECONDS: Final = _PAIR.time_to_live_seconds
 
 _FEW: Final = 100_000
 """So few pairs are not worth looking through."""
+
+_THREADS: Final = 2
 
 _BOUGHT_BY: Final[dict[Scope, list[str]]] = {
     "user": ["user_id", "product_id"],
@@ -63,8 +68,7 @@ def labelled_carts(
     session is none.
     """
     ahead = timedelta(days=1 + settings.horizon_seconds // SECONDS_PER_DAY)
-    for day, carts, actions in _windows(lake, days, ahead):
-        yield day, carts.select("row", "time", _is_bought(carts, actions, settings))
+    yield from map_ahead(partial(_labelled, settings), _windows(lake, days, ahead), _THREADS)
 
 
 def cart_rows(lake: Path, days: Sequence[date]) -> dict[date, NDArray[np.int64]]:
@@ -73,18 +77,28 @@ def cart_rows(lake: Path, days: Sequence[date]) -> dict[date, NDArray[np.int64]]
     return {day: carts["row"].cast(pl.Int64).to_numpy() for day, carts, _ in windows}
 
 
-def _windows(
-    lake: Path, days: Sequence[date], ahead: timedelta
-) -> Iterator[tuple[date, pl.DataFrame, pl.DataFrame]]:
-    """Every day with its carts, and with all carts and purchases from it to ``ahead`` of it."""
+class _Window(NamedTuple):
+    """A day with its first carts, and with all carts and purchases from it to some days on."""
+
+    day: date
+    carts: pl.DataFrame
+    actions: pl.DataFrame
+
+
+def _windows(lake: Path, days: Sequence[date], ahead: timedelta) -> Iterator[_Window]:
     first_carts = FirstCarts()
-    window: dict[date, pl.DataFrame] = {}
-    for day in days:
-        around = [other for other in days if day <= other <= day + ahead]
-        window = {
-            other: window[other] if other in window else _actions(lake, other) for other in around
-        }
-        yield day, first_carts.of(window[day]), pl.concat(window.values())
+    arriving = map_ahead(partial(_actions, lake), days, _THREADS)
+    window: deque[pl.DataFrame] = deque()
+    for place, day in enumerate(days):
+        while place + len(window) < len(days) and days[place + len(window)] <= day + ahead:
+            window.append(next(arriving))
+        yield _Window(day, first_carts.of(window[0]), pl.concat(window))
+        window.popleft()
+
+
+def _labelled(settings: LabelSettings, window: _Window) -> tuple[date, pl.DataFrame]:
+    bought = _is_bought(window.carts, window.actions, settings)
+    return window.day, window.carts.select("row", "time", bought)
 
 
 class FirstCarts:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -31,7 +32,10 @@ SESSION_BYTES: Final = 95
 on four weeks of the simulated shop, see docs/performance.md."""
 
 PIECE_ROWS: Final = 2**18
-"""So many events are read at a time: a row group of the lake's files."""
+"""At most so many events are read at a time: a row group of the lake's files."""
+
+FEW_ROWS: Final = 2**17
+"""Short days are replayed together up to so many events: each batch costs some calls as well."""
 
 _SPARE: Final = 1.25
 """Sessions are looked through for what to forget when they are so many times as many as before."""
@@ -65,14 +69,18 @@ class Day(NamedTuple):
     vectors: Values
 
 
-class _Piece(NamedTuple):
-    """Consecutive events of a day; ``wanted`` are rows of the piece."""
+class _Span(NamedTuple):
+    """Consecutive events of a day; ``wanted`` are rows of the span."""
 
     day: date
     start: int
     rows: int
     wanted: Rows
     is_last: bool
+
+
+_Piece = list[_Span]
+"""Spans that are replayed together: one of a long day, or several short days."""
 
 
 @dataclass(frozen=True)
@@ -97,47 +105,70 @@ class Passes:
 
     def run(self, advance: Advance) -> Iterator[Day]:
         """Yield every day with its vectors; ``advance`` is told of events, once for each pass."""
+        return chain.from_iterable(self.batches(advance))
+
+    def batches(self, advance: Advance) -> Iterator[list[Day]]:
+        """:meth:`run`, with short days that were replayed together still together."""
         first, *others = self.division.shards()
         for shard in others:
-            for day, carts, values in self._walk(shard, advance):
+            for day, carts, values in chain.from_iterable(self._walk(shard, advance)):
                 self._leave(shard, day, carts, values)
-        for day, carts, values in self._walk(first, advance):
+        for days in self._walk(first, advance):
             for shard in others:
-                self._fetch(shard, day, carts, values)
-            yield Day(day, carts, complete(SPECIFICATION, carts, values))
+                for day, carts, values in days:
+                    self._fetch(shard, day, carts, values)
+            yield [Day(d, carts, complete(SPECIFICATION, carts, v)) for d, carts, v in days]
 
-    def _walk(self, shard: Shard, advance: Advance) -> Iterator[tuple[date, pl.DataFrame, Values]]:
+    def _walk(self, shard: Shard, advance: Advance) -> Iterator[list[Day]]:
+        """Yield the days that end with each piece; derived values are left empty."""
         replay = Replay(SPECIFICATION, shard, self._load(shard))
         # Only the first pass hands on all columns of the carts.
         is_first = shard == self.division.shards()[0]
         columns = list(COLUMNS) if is_first else replay.columns
         read = partial(self._read, replay, columns)
-        carts, values = [], []
-        for piece, of_piece, prepared in map_ahead(read, self._pieces(), workers=1):
-            if piece.start == 0:
-                replay.forget(int(datetime.combine(piece.day, time(), UTC).timestamp()))
-            carts.append(of_piece)
-            values.append(replay.apply(prepared))
-            advance(piece.rows)
-            if piece.is_last:
-                yield piece.day, pl.concat(carts), np.concatenate(values)
-                carts, values = [], []
+        begun: list[tuple[pl.DataFrame, Values]] = []
+        for piece, carts, prepared in map_ahead(read, self._pieces(), workers=1):
+            if piece[0].start == 0:
+                replay.forget(int(datetime.combine(piece[0].day, time(), UTC).timestamp()))
+            values = replay.apply(prepared)
+            ended = []
+            for span, places in zip(piece, _places_of(piece), strict=True):
+                begun.append((carts[places], values[places]))
+                if span.is_last:
+                    ended.append(_joined(span.day, begun))
+                    begun = []
+            advance(sum(span.rows for span in piece))
+            yield ended
         if self.after is not None:
             checkpoint.save(self.after, SPECIFICATION, shard, replay.snapshot())
 
     def _pieces(self) -> Iterator[_Piece]:
+        piece: _Piece = []
+        rows = 0
+        for span in self._spans():
+            if piece and rows + span.rows > FEW_ROWS:
+                yield piece
+                piece, rows = [], 0
+            piece.append(span)
+            rows += span.rows
+        yield piece
+
+    def _spans(self) -> Iterator[_Span]:
         for day, wanted in self.wanted.items():
             height = row_count(day_path(self.lake, day))
             for start in range(0, height, PIECE_ROWS):
                 end = min(start + PIECE_ROWS, height)
                 first, past = np.searchsorted(wanted, (start, end))
-                yield _Piece(day, start, end - start, wanted[first:past] - start, end == height)
+                yield _Span(day, start, end - start, wanted[first:past] - start, end == height)
 
     def _read(
         self, replay: Replay, columns: list[str], piece: _Piece
     ) -> tuple[_Piece, pl.DataFrame, Prepared]:
-        events = read_rows(self.lake, piece.day, columns, piece.start, piece.rows)
-        return piece, events[piece.wanted], replay.prepare(events, piece.wanted)
+        spans = [read_rows(self.lake, s.day, columns, s.start, s.rows) for s in piece]
+        starts = accumulate((span.rows for span in piece[:-1]), initial=0)
+        wanted = np.concatenate([s.wanted + at for s, at in zip(piece, starts, strict=True)])
+        events = pl.concat(spans)
+        return piece, events[wanted], replay.prepare(events, wanted)
 
     def _load(self, shard: Shard) -> dict[str, Parts] | None:
         head = Checkpoint.read(self.before) if self.before else None
@@ -153,6 +184,17 @@ class Passes:
 
     def _fragment(self, shard: Shard, day: date) -> Path:
         return self.scratch / f"{day.isoformat()}-{shard.name}.npy"
+
+
+def _places_of(piece: _Piece) -> Iterator[slice]:
+    """The places of each span's rows among those wanted of a piece."""
+    ends = accumulate((len(span.wanted) for span in piece), initial=0)
+    return (slice(first, past) for first, past in pairwise(ends))
+
+
+def _joined(day: date, parts: list[tuple[pl.DataFrame, Values]]) -> Day:
+    carts, values = zip(*parts, strict=True)
+    return Day(day, pl.concat(carts), np.concatenate(values))
 
 
 def _places(shard: Shard, carts: pl.DataFrame) -> tuple[Rows, ...]:

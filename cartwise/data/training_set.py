@@ -137,16 +137,17 @@ class _Update:
             wanted = {day: self._outcomes[day].rows for day in days}
             start = before if head else None
             replay = Passes(self._log.lake, wanted, Path(scratch), division, start, after)
-            for _ in map_ahead(self._write_vectors, replay.run(advance), workers=1):
+            for _ in map_ahead(self._write_days, replay.batches(advance), workers=2):
                 pass
         history = self._log.history[days[-1]]
         Checkpoint(SPECIFICATION.fingerprint, division.sessions, division.users, history).write(
             after
         )
 
-    def _write_vectors(self, day: Day) -> None:
-        carts = carts_frame(day.carts, self._outcomes[day.date].rows, day.vectors)
-        self._write(day.date, carts)
+    def _write_days(self, days: list[Day]) -> None:
+        for day in days:
+            carts = carts_frame(day.carts, self._outcomes[day.date].rows, day.vectors)
+            self._write(day.date, carts)
 
     def _take_over(self, day: date) -> None:
         outcome, history = self._outcomes[day], self._log.history[day]

@@ -8,6 +8,7 @@ this type of events left.
 import json
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -23,6 +24,7 @@ from cartwise.features.spec import Specification
 from cartwise.features.table import Parts, States
 
 HEAD: Final = "states.json"
+_THREADS: Final = 2
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -90,8 +92,12 @@ def save(
     """Write the states of one shard."""
     place = folder / shard.name
     place.mkdir(parents=True)
-    for name in _layouts(specification, shard):
+
+    def write(name: str) -> None:
         np.savez(place / f"{name}.npz", allow_pickle=False, **_pack(states[name]))
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(write, _layouts(specification, shard)))
 
 
 def _layouts(specification: Specification, shard: Shard) -> dict[str, StateLayout]:

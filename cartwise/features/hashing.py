@@ -6,6 +6,7 @@ from cartwise.features.compiled import compiled
 
 _C1 = np.uint64(0x87C37B91114253D5)
 _C2 = np.uint64(0x4CF5AD432745937F)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @compiled()
@@ -40,6 +41,10 @@ def _word(data, i):
 
 @compiled()
 def _part_of_word(data, start, end):
+    size = end - start
+    if size > 0 and start + 8 <= len(data):
+        # One load that reads on, as far as there are bytes: a loop's length cannot be foreseen.
+        return _word(data, start) & (_ALL >> np.uint64(64 - 8 * min(size, 8)))
     word = np.uint64(0)
     for i in range(start, end):
         word |= np.uint64(data[i]) << np.uint64(8 * (i - start))

@@ -78,24 +78,30 @@ def _rebase(state, layout, clock, landmark):
 
 
 @compiled(forceinline=True)
-def is_current(state, time):
+def is_current(states, row, time):
     """Whether a state's landmark is that of ``time``, so that :func:`add` may be called."""
-    return landmark_of(time) == int(state[0])
+    return landmark_of(time) == int(states[np.uint64(row), 0])
 
 
 @compiled(forceinline=True)
-def add(state, layout, event, time, log_price, powers):
-    """:func:`apply` for the common case of an event and a state with the same landmark."""
-    block = layout.block[event]
-    recency = layout.recency[event]
+def add(states, row, layout, event, time, log_price, powers, at):
+    """:func:`apply` for the common case of an event and a state with the same landmark.
+
+    The state is ``states[row]`` and the event's weights are ``powers[at]``: a view of a row, and
+    an index that may be negative, would cost as much again as the additions.
+    """
+    row = np.uint64(row)
+    at = np.uint64(at)
+    block = np.uint64(layout.block[event])
+    recency = np.uint64(layout.recency[event])
     for i in range(len(layout.half_lives)):
-        state[block + i] += powers[layout.half_lives[i]]
-    state[recency] = max(state[recency], float(time))
+        states[row, block + np.uint64(i)] += powers[at, np.uint64(layout.half_lives[i])]
+    states[row, recency] = max(states[row, recency], float(time))
     if not math.isnan(log_price):
         for i in range(layout.prices[event]):
-            weight = powers[layout.price_half_lives[event, i]]
-            state[recency + 1 + 2 * i] += weight * log_price
-            state[recency + 2 + 2 * i] += weight
+            weight = powers[at, np.uint64(layout.price_half_lives[event, i])]
+            states[row, recency + np.uint64(1 + 2 * i)] += weight * log_price
+            states[row, recency + np.uint64(2 + 2 * i)] += weight
 
 
 @compiled()
@@ -110,10 +116,11 @@ def apply(state, layout, clock, event, time, log_price, powers):
     elif landmark_of(time) > state[0]:
         _rebase(state, layout, clock, landmark_of(time))
     late = landmark_of(time) - int(state[0])
-    shifted = powers.copy()
-    for i in range(len(powers)):
-        shifted[i] = _shift(powers[i], clock, i, late)
-    add(state, layout, event, time, log_price, shifted)
+    if late != 0:
+        powers = powers.copy()
+        for i in range(len(powers)):
+            powers[i] = _shift(powers[i], clock, i, late)
+    add(state.reshape(1, -1), 0, layout, event, time, log_price, powers.reshape(1, -1), 0)
 
 
 @compiled()
@@ -132,18 +139,29 @@ def merge(state, layout, clock, delta):
             state[i] += delta[i]
 
 
-@compiled()
-def put(state, layout, clock, event, part):
-    """Put in what one type of events left, into a state that has none of that type yet.
+@compiled(forceinline=True)
+def copy_part(states, row, layout, event, parts, at):
+    """:func:`put` of ``parts[at]`` into ``states[row]``, for the common case of one landmark."""
+    row = np.uint64(row)
+    at = np.uint64(at)
+    before = np.uint64(layout.block[event] - 1)
+    for i in range(1, parts.shape[1]):
+        states[row, before + np.uint64(i)] = parts[at, np.uint64(i)]
 
-    ``part`` is a state by itself, laid out by :func:`cartwise.features.layout.part_of`.
+
+@compiled()
+def put(states, row, layout, clock, event, parts, at):
+    """Put what one type of events left into a state that has none of that type yet.
+
+    The state is ``states[row]``. ``parts[at]`` is a state by itself, laid out by
+    :func:`cartwise.features.layout.part_of`.
     """
-    block = layout.block[event]
-    if part[1 + layout.recency[event] - block] == NEVER:
+    state, part = states[row], parts[at]
+    if part[1 + layout.recency[event] - layout.block[event]] == NEVER:
         return
     if part[0] > state[0]:
         _rebase(state, layout, clock, int(part[0]))
-    state[block : block + len(part) - 1] = part[1:]
+    copy_part(states, row, layout, event, parts, at)
     if part[0] < state[0]:
         _rebase_block(state, layout, clock, event, int(part[0]) - int(state[0]))
 

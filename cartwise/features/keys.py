@@ -77,7 +77,8 @@ class KeyColumns:
     def only(self, rows: NDArray[np.int64]) -> "KeyColumns":
         """The columns of some events."""
         chosen = {
-            name: KeyColumn(c.values[rows], c.known[rows]) for name, c in self._columns.items()
+            name: KeyColumn(c.values.take(rows, axis=0), c.known.take(rows))
+            for name, c in self._columns.items()
         }
         return KeyColumns(len(rows), chosen)
 

@@ -44,9 +44,9 @@ class Events:
         """The events that these rows are."""
         return Events(
             self.columns.only(chosen),
-            self.times[chosen],
-            self.log_prices[chosen],
-            self.powers[chosen],
+            self.times.take(chosen),
+            self.log_prices.take(chosen),
+            self.powers.take(chosen, axis=0),
         )
 
 
@@ -116,7 +116,6 @@ class EntityStates:
                 self._clock,
                 rows,
                 events.times,
-                np.zeros(len(rows), dtype=np.int64),
                 events.log_prices,
                 events.powers,
                 table.find(keys, known),

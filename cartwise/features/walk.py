@@ -26,19 +26,17 @@ def weigh_all(clock, times, powers):
             kernel.weigh(clock, times[i], 1, powers[i])
 
 
-@compiled()
+@compiled(forceinline=True)
 def _add_run(states, layout, rows, times, kinds, log_prices, powers, start, end):
-    # Nothing in this loop is a call: one that is never taken makes it four times as slow.
     for i in range(start, end):
         if rows[i] >= 0:
-            state = states[rows[i]]
-            if not kernel.is_current(state, times[i]):
+            if not kernel.is_current(states, rows[i], times[i]):
                 return i
-            kernel.add(state, layout, kinds[i], times[i], log_prices[i], powers[i])
+            kernel.add(states, rows[i], layout, kinds[i], times[i], log_prices[i], powers, i)
     return end
 
 
-@compiled()
+@compiled(forceinline=True)
 def apply_all(states, layout, clock, rows, times, kinds, log_prices, powers, start, end):
     """Apply the events ``start:end`` to one entity's states."""
     while start < end:
@@ -73,7 +71,6 @@ def apply_and_copy(
     clock,
     rows,
     times,
-    kinds,
     log_prices,
     powers,
     copied,
@@ -88,21 +85,37 @@ def apply_and_copy(
     them. Copy i puts the part ``copied[i]``, -1 for none, after ``positions[i]`` events into
     ``states[i]``, as that of the type ``event``; positions ascend.
     """
-    start = 0
-    for i in range(len(copied)):
-        if copied[i] >= 0:
-            end = positions[i]
-            apply_all(parts, part, clock, rows, times, kinds, log_prices, powers, start, end)
-            kernel.put(states[i], layout, clock, event, parts[copied[i]])
-            start = end
-    apply_all(parts, part, clock, rows, times, kinds, log_prices, powers, start, len(rows))
+    # Calls stand only where they are rare: each would count references to every array.
+    i, copy, copies = 0, 0, len(copied)
+    while True:
+        end = positions[copy] if copy < copies else len(rows)
+        while i < end:
+            if rows[i] >= 0:
+                if not kernel.is_current(parts, rows[i], times[i]):
+                    break
+                kernel.add(parts, rows[i], part, 0, times[i], log_prices[i], powers, i)
+            i += 1
+        if i < end:
+            state = parts[rows[i]]
+            kernel.apply(state, part, clock, 0, times[i], log_prices[i], powers[i])
+            i += 1
+        elif copy == copies:
+            break
+        else:
+            at = copied[copy]
+            if at >= 0:
+                if states[copy, 0] == parts[at, 0]:
+                    kernel.copy_part(states, copy, layout, event, parts, at)
+                else:
+                    kernel.put(states, copy, layout, clock, event, parts, at)
+            copy += 1
 
 
 @compiled()
 def put_all(states, layout, clock, event, parts, rows):
     """Put each part, of the type ``event``, into the state that ``rows`` names."""
     for i in range(len(rows)):
-        kernel.put(states[rows[i]], layout, clock, event, parts[i])
+        kernel.put(states, rows[i], layout, clock, event, parts, i)
 
 
 @compiled()
