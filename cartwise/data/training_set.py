@@ -16,10 +16,11 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from cartwise.ahead import map_ahead
 from cartwise.data.canary import check_canary
-from cartwise.data.day_files import INDEX, DayFiles, DayOutcome, carts_frame, read_carts
+from cartwise.data.day_files import INDEX, DayFiles, DayOutcome, carts_table, read_carts
 from cartwise.data.known_outages import known_outages
 from cartwise.data.labels import LabelSettings
 from cartwise.data.log import Log
@@ -146,7 +147,7 @@ class _Update:
 
     def _write_days(self, days: list[Day]) -> None:
         for day in days:
-            carts = carts_frame(day.carts, self._outcomes[day.date].rows, day.vectors)
+            carts = carts_table(day.carts, self._outcomes[day.date].rows, day.vectors)
             self._write(day.date, carts)
 
     def _take_over(self, day: date) -> None:
@@ -154,7 +155,7 @@ class _Update:
         if self._files.has_all(outcome, history):
             self._files.link(day, outcome, history)
         else:
-            self._write(day, self._stored_carts(day))
+            self._write(day, self._stored_carts(day).to_arrow())
 
     def _stored_carts(self, day: date) -> pl.DataFrame:
         carts = read_carts(self._before, day)
@@ -162,5 +163,5 @@ class _Update:
             raise InputError(f"'{self._before}' lacks carts of {day}: delete it and build it anew")
         return carts
 
-    def _write(self, day: date, carts: pl.DataFrame) -> None:
+    def _write(self, day: date, carts: pa.Table) -> None:
         self._files.write(day, self._outcomes[day], self._log.history[day], carts)

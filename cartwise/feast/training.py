@@ -83,7 +83,7 @@ def _fetch_files(files: Sequence[Path], training: Path, out: Path, store: Featur
         place = out / file.relative_to(training)
         with writable(place):
             place.parent.mkdir(exist_ok=True)
-            write_carts(place, fresh.slice(start, frame.height).rechunk())
+            write_carts(place, fresh.slice(start, frame.height).rechunk().to_arrow())
         start += frame.height
 
 
