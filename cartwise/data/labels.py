@@ -117,7 +117,7 @@ class FirstCarts:
         self._forget(times)
         before = self._pairs.count
         rows = self._pairs.locate(*keys)
-        grow(self._last, self._pairs.count)
+        self._last = grow(self._last, self._pairs.count)
         self._last[before : self._pairs.count] = NEVER
         is_first = np.empty(len(rows), dtype=np.bool_)
         are_first(rows, times, self._last, PAIR_MEMORY_SECONDS, is_first)

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from cartwise.ahead import map_ahead
-from cartwise.data.lake import day_path, read_rows, row_count
+from cartwise.data.lake import day_path, read_through, row_count
 from cartwise.events import COLUMNS
 from cartwise.features import checkpoint
 from cartwise.features.catalogue import SPECIFICATION
@@ -164,10 +164,11 @@ class Passes:
     def _read(
         self, replay: Replay, columns: list[str], piece: _Piece
     ) -> tuple[_Piece, pl.DataFrame, Prepared]:
-        spans = [read_rows(self.lake, s.day, columns, s.start, s.rows) for s in piece]
-        starts = accumulate((span.rows for span in piece[:-1]), initial=0)
+        rows = [span.rows for span in piece]
+        days = [span.day for span in piece]
+        events = read_through(self.lake, days, columns, piece[0].start, sum(rows))
+        starts = accumulate(rows[:-1], initial=0)
         wanted = np.concatenate([s.wanted + at for s, at in zip(piece, starts, strict=True)])
-        events = pl.concat(spans)
         return piece, events[wanted], replay.prepare(events, wanted)
 
     def _load(self, shard: Shard) -> dict[str, Parts] | None:

@@ -190,8 +190,8 @@ class Replay:
 
     def forget(self, time: int) -> None:
         """Drop the states that nobody can see any more at ``time``."""
-        for states in self._states.values():
-            states.forget(time)
+        for done in [self._pool.submit(states.forget, time) for states in self._states.values()]:
+            done.result()
 
     def snapshot(self) -> dict[str, Parts]:
         """The states by entity and type of event; views, valid until the next events."""

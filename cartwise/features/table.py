@@ -70,7 +70,7 @@ class KeyIndex:
 
     def _reserve(self, more: int) -> None:
         needed = self.count + more
-        grow(self.keys, needed)
+        self.keys = grow(self.keys, needed)
         if needed > _FULL * len(self._slots):
             old = self._slots
             self._slots, self._shift = _free_slots(needed)
@@ -97,7 +97,7 @@ class StateTable:
         """Row of each key, -1 where it is not known; new keys get an empty state."""
         before = self.count
         rows = self._index.locate(keys, known)
-        grow(self.states, self.count)
+        self.states = grow(self.states, self.count)
         probing.clear_rows(self.states, self.layout, before, self.count, landmark)
         return rows
 
@@ -140,12 +140,17 @@ def whole_states(
         yield States(index.keys[start:end], states)
 
 
-def grow(array: NDArray[Any], rows: int) -> None:
-    """Make room for so many rows, and some to spare."""
-    if rows > len(array):
-        growth = 2 if array.nbytes < _SMALL_BYTES else _GROWTH
-        # realloc moves pages instead of copying them: the peak stays at one copy
-        array.resize((max(rows, int(len(array) * growth)), *array.shape[1:]), refcheck=False)
+def grow(array: NDArray[Any], rows: int) -> NDArray[Any]:
+    """The array with room for so many rows, and some to spare; what is new is undefined."""
+    if rows <= len(array):
+        return array
+    if array.nbytes < _SMALL_BYTES:
+        larger = np.empty((max(rows, 2 * len(array)), *array.shape[1:]), dtype=array.dtype)
+        larger[: len(array)] = array
+        return larger
+    # realloc moves pages instead of copying them: the peak stays at one copy
+    array.resize((max(rows, int(len(array) * _GROWTH)), *array.shape[1:]), refcheck=False)
+    return array
 
 
 def _free_slots(rows: int) -> tuple[NDArray[np.uint64], np.uint64]:
