@@ -1,12 +1,13 @@
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from cartwise.data.ingest import ingest
-from cartwise.data.lake import day_path, read_day, stored_days
+from cartwise.data.lake import day_path, read_day, read_through, stored_days
 from cartwise.errors import InputError
-from cartwise.events import EVENT_SCHEMA
+from cartwise.events import COLUMNS, EVENT_SCHEMA
 from tests.data.raw_files import at, event, write_rows
 
 DAY = date(2019, 10, 1)
@@ -42,3 +43,28 @@ def test_damage_within_a_day_is_told_and_the_day_left_alone(tmp_path: Path) -> N
         with pytest.raises(InputError, match=r"events\.parquet is damaged or cut short"):
             use()
     assert file.read_bytes() == damaged
+
+
+def test_several_days_are_read_as_one_log(tmp_path: Path) -> None:
+    rows = [
+        event(event_time=f"2019-10-0{day} 0{hour}:00:00 UTC")
+        for day in (1, 2, 4)
+        for hour in range(5)
+    ]
+    ingest([write_rows(tmp_path / "log.csv", rows)], tmp_path / "lake")
+    days = stored_days(tmp_path / "lake")
+    whole = pl.concat([read_day(tmp_path / "lake", day) for day in days])
+    assert whole.height == 15
+    for first, start, height in ((0, 0, 15), (0, 3, 9), (1, 4, 6), (2, 1, 2)):
+        read = read_through(tmp_path / "lake", days[first:], COLUMNS, start, height)
+        assert read.equals(whole.slice(5 * first + start, height))
+
+
+def test_damage_in_one_of_several_days_names_the_day(tmp_path: Path) -> None:
+    rows = [event(event_time=f"2019-10-0{day} 12:00:00 UTC") for day in (1, 2, 3)]
+    ingest([write_rows(tmp_path / "log.csv", rows)], tmp_path / "lake")
+    days = stored_days(tmp_path / "lake")
+    file = day_path(tmp_path / "lake", days[1])
+    file.write_bytes(b"PAR1" + b"\xff" * 200 + file.read_bytes()[204:])
+    with pytest.raises(InputError, match=r"2019-10-02.*events\.parquet is damaged or cut short"):
+        read_through(tmp_path / "lake", days, COLUMNS, 0, 3)

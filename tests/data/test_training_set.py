@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cartwise.data import passes
 from cartwise.data.canary import LeakError, check_canary
 from cartwise.data.day_files import KEYS, day_file, read_carts
 from cartwise.data.ingest import ingest
@@ -112,6 +113,16 @@ def test_a_censored_cart_has_no_label(training: Path) -> None:
     censored = contents(training / "left_out" / "censored_end")
     assert censored
     assert all(frame["label"].null_count() == frame.height for frame in censored.values())
+
+
+@pytest.mark.parametrize("rows", [1, 700])
+def test_it_does_not_matter_how_the_log_is_cut_into_pieces(
+    lake: Path, training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr(passes, "PIECE_ROWS", 3 * rows * 500)
+    monkeypatch.setattr(passes, "FEW_ROWS", rows)
+    build(lake, tmp_path / "cut", SETTINGS)
+    assert_same(tmp_path / "cut", training)
 
 
 @pytest.mark.parametrize("memory_bytes", [3_000_000, 1_000_000])
