@@ -1,11 +1,12 @@
 """What a shop would otherwise use: the rates of users, products and categories, and a regression.
 
-All are learned from the train part alone; the regression is calibrated like the model, on the
-calibration part where there is one.
+All learn from the carts that the model learns from, all but the test; the regression is moved to
+what the latest of them came to, as the model is.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cartwise.model.boosting import smoothed_rate
-from cartwise.model.examples import LABEL, PartName, TrainingSet, labels
+from cartwise.model.examples import LABEL, LEARNED_FROM, PartName, TrainingSet, labels
 from cartwise.model.logistic import fit_logistic, probability_of
 
 Array = NDArray[np.float64]
@@ -27,7 +28,7 @@ NAMES: Final = ("base_rate", *RATE_COLUMNS, "logistic")
 """Every baseline, as in ``baseline_<name>_auc``."""
 
 _PRIOR_CARTS: Final = 20.0
-_REGRESSION_CARTS: Final = 50_000
+_REGRESSION_CARTS: Final = 100_000
 _REGRESSION_RIDGE: Final = 10.0
 _LARGEST_Z: Final = 8.0
 
@@ -77,7 +78,7 @@ class Regression:
         columns = _filled(scaled, median, flags)
         mean, scale = columns.mean(axis=0), columns.std(axis=0)
         scale = np.where(scale > 0, scale, 1.0)
-        standard = np.clip((columns - mean) / scale, -_LARGEST_Z, _LARGEST_Z)
+        standard = _standard(columns, mean, scale)
         weights = fit_logistic(standard, bought, ridge=_REGRESSION_RIDGE)
         return cls(flags, median, mean, scale, weights)
 
@@ -93,7 +94,7 @@ class Regression:
 
     def _log_odds(self, vectors: NDArray[np.float32]) -> Array:
         columns = _filled(_on_log_scale(vectors), self.median, self.flags)
-        standard = np.clip((columns - self.mean) / self.scale, -_LARGEST_Z, _LARGEST_Z)
+        standard = _standard(columns, self.mean, self.scale)
         log_odds: Array = self.weights[0] + standard @ self.weights[1:]
         return log_odds
 
@@ -108,14 +109,15 @@ class Baselines:
 
     @classmethod
     def fit(cls, data: TrainingSet) -> Self:
-        """Learn every baseline; the regression from at most 50,000 carts of a part."""
-        carts = data.columns("train", [*RATE_COLUMNS.values(), LABEL])
-        carts = carts.with_columns(pl.col(LABEL).cast(pl.Int64))
+        """Learn every baseline; the regression from at most 100,000 carts."""
+        parts = [part for part in LEARNED_FROM if data.manifest.carts(part)]
+        known = [data.columns(part, [*RATE_COLUMNS.values(), LABEL]) for part in parts]
+        carts = pl.concat(known).with_columns(pl.col(LABEL).cast(pl.Int64))
         base_rate = smoothed_rate(carts.height, int(carts[LABEL].sum()))
         rates = {name: Rates.fit(carts, key, base_rate) for name, key in RATE_COLUMNS.items()}
-        regression = Regression.fit(*_sample(data, "train"))
+        regression = Regression.fit(*_sample(data, parts))
         if data.manifest.carts("calibration"):
-            regression = regression.calibrated(*_sample(data, "calibration"))
+            regression = regression.calibrated(*_sample(data, ["calibration"]))
         return cls(base_rate, rates, regression)
 
     def score(self, carts: pl.DataFrame, vectors: NDArray[np.float32]) -> dict[str, Array]:
@@ -127,14 +129,25 @@ class Baselines:
         }
 
 
-def _sample(data: TrainingSet, part: PartName) -> tuple[NDArray[np.float32], Array]:
-    step = max(1, -(-data.manifest.carts(part) // _REGRESSION_CARTS))
+def _sample(data: TrainingSet, parts: Sequence[PartName]) -> tuple[NDArray[np.float32], Array]:
+    """Vectors and labels of carts all over these parts, of all where they are few enough."""
+    total = sum(map(data.manifest.carts, parts))
+    share = min(1.0, _REGRESSION_CARTS / total)
+    chosen = np.diff(np.floor(share * np.arange(total + 1))) > 0
     columns = [*data.manifest.feature_names, LABEL]
-    frames: Sequence[pl.DataFrame] = [
-        frame.gather_every(step) for frame in data.batches(part, columns)
-    ]
+    frames, past = [], 0
+    for frame in chain.from_iterable(data.batches(part, columns) for part in parts):
+        first, past = past, past + frame.height
+        frames.append(frame.filter(chosen[first:past]))
     sample = pl.concat(frames)
     return data.vectors(sample), labels(sample)
+
+
+def _standard(columns: Array, mean: Array, scale: Array) -> Array:
+    """The columns standardised, in place: there may be hundreds of megabytes of them."""
+    columns -= mean
+    columns /= scale
+    return np.clip(columns, -_LARGEST_Z, _LARGEST_Z, out=columns)
 
 
 def _on_log_scale(vectors: NDArray[np.float32]) -> Array:

@@ -20,6 +20,9 @@ from cartwise.errors import InputError
 
 PartName = Literal["train", "validation", "calibration", "test"]
 
+LEARNED_FROM: Final[tuple[PartName, ...]] = ("train", "validation", "calibration")
+"""The parts that a model may learn from in the end, in order of time."""
+
 LABEL: Final = "label"
 REBUILD: Final = "delete the training set and build it again with 'cartwise features'"
 BATCH_ROWS: Final = 65_536

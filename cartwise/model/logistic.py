@@ -10,6 +10,7 @@ Array = NDArray[np.float64]
 _STEPS: Final = 50
 _TOLERANCE: Final = 1e-9
 _LONGEST_STEP: Final = 4.0
+_ROWS_AT_A_TIME: Final = 4096
 
 
 def probability_of(margin: Array) -> Array:
@@ -37,9 +38,13 @@ def fit_logistic(features: Array, target: Array, *, ridge: float) -> Array:
 
 
 def _newton_step(design: Array, target: Array, weights: Array, penalty: Array) -> Array:
-    probability = probability_of(design @ weights)
-    gradient = design.T @ (probability - target) + penalty * weights
-    curvature = (design * (probability * (1.0 - probability))[:, None]).T @ design
-    step: Array = np.linalg.solve(curvature + np.diag(penalty), gradient).astype(np.float64)
+    gradient = penalty * weights
+    curvature = np.diag(penalty)
+    for start in range(0, len(design), _ROWS_AT_A_TIME):
+        some = design[start : start + _ROWS_AT_A_TIME]
+        probability = probability_of(some @ weights)
+        gradient += some.T @ (probability - target[start : start + _ROWS_AT_A_TIME])
+        curvature += (some * (probability * (1.0 - probability))[:, None]).T @ some
+    step: Array = np.linalg.solve(curvature, gradient).astype(np.float64)
     # A full step overshoots where classes are almost separable.
     return step * min(1.0, _LONGEST_STEP / max(float(np.abs(step).max()), _TOLERANCE))

@@ -30,15 +30,12 @@ from cartwise.model.boosting import (
 from cartwise.model.bundle import ModelSpec
 from cartwise.model.calibration import ENOUGH_FOR_CURVES, Calibration, calibrate, folds
 from cartwise.model.card import model_card
-from cartwise.model.examples import LABEL, Manifest, PartName, TrainingSet, labels
+from cartwise.model.examples import LABEL, LEARNED_FROM, Manifest, TrainingSet, labels
 from cartwise.model.onnx_export import to_onnx
 from cartwise.model.policy import Economics, Policy
 from cartwise.progress import SILENT, Progress
 
 Array = NDArray[np.float64]
-
-LEARNED_FROM: Final[tuple[PartName, ...]] = ("train", "validation", "calibration")
-"""The parts that the model itself is boosted on, in order of time."""
 
 CROSS_FITS: Final = 3
 """Boosters that give each other's carts margins to calibrate on."""

@@ -5,8 +5,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cartwise.model import baselines
 from cartwise.model.baselines import NAMES, Baselines, Rates, Regression
-from cartwise.model.examples import TrainingSet
+from cartwise.model.examples import LEARNED_FROM, TrainingSet
 from tests.model.worlds import read_part, write_world
 
 
@@ -20,8 +21,7 @@ def test_a_rate_is_pulled_towards_the_base_rate_by_20_carts() -> None:
 def test_baselines_never_open_the_test_part(tmp_path: Path) -> None:
     training = write_world(tmp_path, carts=600).training
     carts = read_part(training, "test")
-    for part in ("validation", "test"):
-        shutil.rmtree(training / part)
+    shutil.rmtree(training / "test")
     data = TrainingSet.open(training)
     scores = Baselines.fit(data).score(carts, data.vectors(carts))
     assert tuple(scores) == NAMES
@@ -74,3 +74,17 @@ def test_regression_ranks_by_a_counter_of_any_size() -> None:
     score = Regression.fit(views.astype(np.float32), bought).score(views.astype(np.float32))
     assert score[np.argmax(views)] > 0.95
     assert score[np.argmin(views)] < 0.2
+
+
+def test_a_regression_learns_from_carts_all_over_where_there_are_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baselines, "_REGRESSION_CARTS", 100)
+    data = TrainingSet.open(write_world(tmp_path, carts=600).training)
+    known = pl.concat(read_part(data.path, part) for part in LEARNED_FROM)
+    vectors, _ = baselines._sample(data, LEARNED_FROM)
+    assert len(vectors) == 100
+    whole = [vector.tobytes() for vector in data.vectors(known)]
+    places = [whole.index(vector.tobytes()) for vector in vectors]
+    assert np.diff(places).max() <= -(-known.height // 100)
+    assert places[-1] >= known.height - known.height // 100

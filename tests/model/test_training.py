@@ -13,9 +13,9 @@ import pytest
 from cartwise.errors import InputError, NotEnoughData, OutputError
 from cartwise.model.boosting import Seeding
 from cartwise.model.bundle import BOOSTER, CALIBRATION, METRICS, Bundle
-from cartwise.model.examples import TrainingSet
+from cartwise.model.examples import LEARNED_FROM, TrainingSet
 from cartwise.model.policy import Economics
-from cartwise.model.training import LEARNED_FROM, _cross_fitted, train
+from cartwise.model.training import _cross_fitted, train
 from cartwise.progress import SILENT
 from tests.model.conftest import QUICK
 from tests.model.worlds import change_manifest, change_part, read_part, write_world
