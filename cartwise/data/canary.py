@@ -5,7 +5,8 @@ they hold of sessions is compared on days all over it: sessions need but their o
 of a few days.
 """
 
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -53,11 +54,7 @@ def check_canary(lake: Path, days: Sequence[date], training: Path) -> int:
         partial(_check_sessions, lake, days[: last + 1], training, its_own)
         for last, its_own in zip(some_days, random.spawn(len(some_days)), strict=True)
     ]
-    return sum(map_ahead(_compared, checks, workers=2))
-
-
-def _compared(check: Callable[[], int]) -> int:
-    return check()
+    return sum(map_ahead(operator.call, checks, workers=2))
 
 
 def _beginning(

@@ -80,7 +80,7 @@ class _Span(NamedTuple):
 
 
 _Piece = list[_Span]
-"""Spans that are replayed together: one of a long day, or several short days."""
+"""Spans that are replayed together and follow each other: one of a long day, or short days."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,8 @@ class Passes:
                 piece, rows = [], 0
             piece.append(span)
             rows += span.rows
-        yield piece
+        if piece:
+            yield piece
 
     def _spans(self) -> Iterator[_Span]:
         for day, wanted in self.wanted.items():
@@ -165,7 +166,7 @@ class Passes:
         self, replay: Replay, columns: list[str], piece: _Piece
     ) -> tuple[_Piece, pl.DataFrame, Prepared]:
         rows = [span.rows for span in piece]
-        days = [span.day for span in piece]
+        days = list(dict.fromkeys(span.day for span in piece))
         events = read_through(self.lake, days, columns, piece[0].start, sum(rows))
         starts = accumulate(rows[:-1], initial=0)
         wanted = np.concatenate([s.wanted + at for s, at in zip(piece, starts, strict=True)])

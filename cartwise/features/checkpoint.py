@@ -8,7 +8,6 @@ this type of events left.
 import json
 import zipfile
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -16,6 +15,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cartwise.ahead import map_ahead
 from cartwise.errors import FingerprintMismatch, InputError
 from cartwise.events import EVENT_TYPES
 from cartwise.features.layout import StateLayout, part_of, plan_of
@@ -24,7 +24,6 @@ from cartwise.features.spec import Specification
 from cartwise.features.table import Parts, States
 
 HEAD: Final = "states.json"
-_THREADS: Final = 2
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -96,8 +95,8 @@ def save(
     def write(name: str) -> None:
         np.savez(place / f"{name}.npz", allow_pickle=False, **_pack(states[name]))
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(write, _layouts(specification, shard)))
+    for _ in map_ahead(write, _layouts(specification, shard), workers=2):
+        pass
 
 
 def _layouts(specification: Specification, shard: Shard) -> dict[str, StateLayout]:

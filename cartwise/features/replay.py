@@ -4,7 +4,7 @@ A state is kept part by part, one for each type of events that it has had: most 
 but views. A part is a state by itself, see :func:`cartwise.features.layout.part_of`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -190,8 +190,7 @@ class Replay:
 
     def forget(self, time: int) -> None:
         """Drop the states that nobody can see any more at ``time``."""
-        for done in [self._pool.submit(states.forget, time) for states in self._states.values()]:
-            done.result()
+        self._together(partial(states.forget, time) for states in self._states.values())
 
     def snapshot(self) -> dict[str, Parts]:
         """The states by entity and type of event; views, valid until the next events."""
@@ -219,10 +218,13 @@ class Replay:
         return {None: everything, by: part}
 
     def _walk(self, batches: Batches, out: Values) -> None:
-        tasks = [
+        self._together(
             partial(self._walk_entity, entity, offset, batches[sharded_by(entity)], out)
             for entity, offset in self._by_effort
-        ]
+        )
+
+    def _together(self, tasks: Iterable[Callable[[], None]]) -> None:
+        """Work on all tasks, some at a time, and come back when all are done."""
         for done in [self._pool.submit(task) for task in tasks]:
             done.result()
 

@@ -115,12 +115,12 @@ def test_a_censored_cart_has_no_label(training: Path) -> None:
     assert all(frame["label"].null_count() == frame.height for frame in censored.values())
 
 
-@pytest.mark.parametrize("rows", [1, 700])
+@pytest.mark.parametrize(("most", "few"), [(1500, 1), (1500, 4000), (2**18, 700), (2**18, 12_000)])
 def test_it_does_not_matter_how_the_log_is_cut_into_pieces(
-    lake: Path, training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+    lake: Path, training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, few: int
 ) -> None:
-    monkeypatch.setattr(passes, "PIECE_ROWS", 3 * rows * 500)
-    monkeypatch.setattr(passes, "FEW_ROWS", rows)
+    monkeypatch.setattr(passes, "PIECE_ROWS", most)
+    monkeypatch.setattr(passes, "FEW_ROWS", few)
     build(lake, tmp_path / "cut", SETTINGS)
     assert_same(tmp_path / "cut", training)
 
