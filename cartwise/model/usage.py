@@ -16,6 +16,8 @@ import psutil
 _SHORTEST_SECONDS: Final = 0.5
 _LONGEST_SECONDS: Final = 10.0
 _SHARE: Final = 0.05
+# The processor's time comes in ticks of a hundredth: a shorter span has none, or far too many.
+_LEAST_SECONDS: Final = 0.1
 _MEGABYTE: Final = 1e6
 
 
@@ -31,7 +33,9 @@ class Sample:
 def measured() -> Iterator[list[Sample]]:
     """Samples of the machine and of this process while a block runs, the last at its end.
 
-    They come every half second at first and every ten later, so that long work has hundreds.
+    They come every half second at first and every ten later, so that long work has hundreds. Where
+    one came within a tenth of a second before the end, it is the last: shares are since the sample
+    before, and of an instant they would be noise.
     """
     samples: list[Sample] = []
     process, done = psutil.Process(), threading.Event()
@@ -48,10 +52,12 @@ def measured() -> Iterator[list[Sample]]:
 
 
 def _watch(process: psutil.Process, samples: list[Sample], done: threading.Event) -> None:
-    begun = time.monotonic()
-    while not done.wait(_pause(time.monotonic() - begun)):
+    begun = latest = time.monotonic()
+    while not done.wait(_pause(latest - begun)):
         samples.append(_sample(process))
-    samples.append(_sample(process))
+        latest = time.monotonic()
+    if not samples or time.monotonic() - latest >= _LEAST_SECONDS:
+        samples.append(_sample(process))
 
 
 def _pause(elapsed: float) -> float:

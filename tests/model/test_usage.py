@@ -1,4 +1,5 @@
 import time
+from itertools import pairwise
 
 from cartwise.model.usage import measured
 
@@ -15,3 +16,11 @@ def test_work_of_this_process_shows_in_its_samples() -> None:
     assert 0 < last["system/system_memory_usage_percentage"] <= 100
     times = [sample.unix_milliseconds for sample in samples]
     assert times == sorted(times)
+
+
+def test_samples_are_never_of_an_instant() -> None:
+    with measured() as samples:
+        while not samples:
+            pass
+    times = [sample.unix_milliseconds for sample in samples]
+    assert all(later - earlier >= 90 for earlier, later in pairwise(times))
