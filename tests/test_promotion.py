@@ -258,6 +258,27 @@ def test_wherever_the_registry_dies_nothing_is_half_promoted_and_again_is_enough
     assert "left behind" in caplog.text
 
 
+class CutOff(Registry):
+    """A registry whose connection is cut off once, at the next request."""
+
+    cut = False
+
+    @contextmanager
+    def _client(self) -> Iterator[Any]:
+        if self.cut:
+            self.cut = False
+            raise RegistryError("cut off")
+        with super()._client() as client:
+            yield client
+
+
+def test_a_connection_that_is_cut_off_leaves_no_lock(registry: Registry) -> None:
+    cut_off = CutOff(registry.place)
+    with cut_off.alone():
+        cut_off.cut = True
+    assert not locks(registry)
+
+
 def test_a_promotion_that_lasted_too_long_moves_nothing(registry: Registry) -> None:
     """By then, another process may have taken its lock for one that was left behind."""
     slow = Registry(registry.place, lock_dead_after=0.01)

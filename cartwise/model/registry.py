@@ -26,6 +26,7 @@ from cartwise.model.tracking import EXTRA_FILES, track
 Alias = Literal["champion", "challenger"]
 
 NAME: Final = "cartwise"
+_TRIES_TO_RELEASE: Final = 2
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 
@@ -84,9 +85,15 @@ class Registry:
         try:
             yield lock
         finally:
-            # What was to be done is done: a server that is gone by now does not change that.
+            self._let_go(lock)
+
+    def _let_go(self, lock: Lock) -> None:
+        # What was to be done is done: a server that is gone by now does not change that. After a
+        # refusal it may have cut the connection only; a lock that stays would hold up the next one.
+        for _ in range(_TRIES_TO_RELEASE):
             with suppress(RegistryError), self._client() as client:
                 release(client, lock)
+                return
 
     def versions(self) -> list[Version]:
         """Every version, the newest first."""
