@@ -94,9 +94,12 @@ class Kafka(Server):
             raise Unavailable(f"Kafka's storage cannot be formatted: {done.stderr.strip()}")
 
     def _options(self) -> str:
+        # A killed broker is let in again only when the session of its former life has ended.
+        session = "broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500"
         client, controller = self.kept.port(), self.kept.port("controller_port")
         return f"""\
 process.roles=broker,controller
+{session}
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
