@@ -10,6 +10,9 @@ SOURCES := cartwise tests deploy $(wildcard benchmarks)
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
 
+# A file's tests run one after the other in one process: they share what is slow to make.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+
 # Without bytecode every start of the interpreter would compile some thousand modules again.
 unexport PYTHONDONTWRITEBYTECODE
 # The environment is ours, whichever other one happens to be active.
@@ -24,8 +27,8 @@ help:  ## Print every target with what it does.
 demo: .venv/.ready  ## Simulate a shop, train a model on it and show the results.
 	$(BIN)/cartwise demo $(ARGS)
 
-test: .venv/.ready-dev  ## Run the tests; ARGS="-k ingest" passes options to pytest.
-	$(BIN)/pytest $(ARGS)
+test: .venv/.ready-dev  ## Run the tests, two at a time; ARGS="-n 0 -k ingest" passes options to pytest.
+	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 lint: .venv/.ready-dev  ## Check style, format, types and the layers between the modules.
 	$(BIN)/ruff check $(SOURCES)

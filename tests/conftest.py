@@ -1,7 +1,8 @@
 """With CARTWISE_REQUIRE_ALL=1, as in CI, a skipped test counts as failed: it has shown nothing."""
 
 import os
-from collections.abc import Generator
+import signal
+from collections.abc import Generator, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,14 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def _metrics_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Importing Feast asks for metrics of several processes, of which none can be cleared."""
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+
+
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Ctrl-C ends, here and in what is started: what a shell runs in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

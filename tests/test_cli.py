@@ -346,6 +346,7 @@ def test_a_mistake_in_the_settings_file_is_explained(cartwise: Commands, text: s
     assert "cartwise.toml" in told.err
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interruption_leaves_nothing_half_written(
     tmp_path: Path, number: signal.Signals, code: int

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,16 @@ PASSES = {
 }
 
 
-def run_pytest(folder: Path, test: str, require_all: str) -> subprocess.CompletedProcess[str]:
+WAYS = {"in one process": (), "in workers": ("-p", "xdist.plugin", "-n", "2")}
+
+
+def run_pytest(
+    folder: Path, test: str, require_all: str, *arguments: str
+) -> subprocess.CompletedProcess[str]:
     shutil.copy(conftest.__file__, folder / "conftest.py")
     (folder / "test_world.py").write_text(test + "def test_beside(): assert True\n")
     return subprocess.run(
-        [sys.executable, "-m", "pytest", f"--rootdir={folder}", folder],
+        [sys.executable, "-m", "pytest", f"--rootdir={folder}", *arguments, folder],
         env={
             **os.environ,
             "CARTWISE_REQUIRE_ALL": require_all,
@@ -39,18 +45,19 @@ def run_pytest(folder: Path, test: str, require_all: str) -> subprocess.Complete
     )
 
 
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("skip", SKIPS.values(), ids=SKIPS)
-def test_skip_fails_where_all_are_required(tmp_path: Path, skip: str) -> None:
-    finished = run_pytest(tmp_path, skip, require_all="1")
+def test_skip_fails_where_all_are_required(tmp_path: Path, skip: str, way: Sequence[str]) -> None:
+    finished = run_pytest(tmp_path, skip, "1", *way)
     assert finished.returncode != 0
     assert "requires every test" in finished.stdout
     assert "no network" in finished.stdout
 
 
 def test_skip_passes_where_not_all_are_required(tmp_path: Path) -> None:
-    assert run_pytest(tmp_path, SKIPS["in the test"], require_all="0").returncode == 0
+    assert run_pytest(tmp_path, SKIPS["in the test"], "0").returncode == 0
 
 
 @pytest.mark.parametrize("test", PASSES.values(), ids=PASSES)
 def test_what_ran_passes_where_all_are_required(tmp_path: Path, test: str) -> None:
-    assert run_pytest(tmp_path, test, require_all="1").returncode == 0
+    assert run_pytest(tmp_path, test, "1").returncode == 0

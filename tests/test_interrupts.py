@@ -6,6 +6,7 @@ import pytest
 from cartwise.interrupts import held_back
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_an_interruption_waits_for_the_end_of_the_block() -> None:
     reached = []
 

@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from cartwise.data.ingest import ingest
 from cartwise.data.simulate import simulate
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.store import open_store
+from deploy.services.kept import free_port
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/feast.md").read_text()
@@ -148,9 +148,3 @@ def serving(folder: Path, name: str) -> Iterator[Server]:
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(30)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -24,7 +24,7 @@ from deploy.services.kafka import Kafka, has_libraries
 from deploy.services.redis import Redis
 from deploy.services.server import Server, Unavailable
 
-TESTS_DATABASE = 15
+LAST_DATABASE = 15
 S3_SETTINGS = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "DEFAULT_REGION")
 REMEDY = "start real servers with: make services"
 
@@ -52,11 +52,15 @@ def address(name: str, scheme: str = "") -> str:
 
 @pytest.fixture
 def redis_url() -> Iterator[str]:
-    """A database that is empty at the start, on the shared Redis; never the one of the address."""
+    """A database that is empty at the start, on the shared Redis; never the one of the address.
+
+    Each process that tests in parallel has one of its own.
+    """
     where = urlsplit(address("CARTWISE_STORE_URL", scheme="redis"))
     if where.hostname not in {"127.0.0.1", "localhost"}:
         pytest.skip(f"tests empty a database, so not on {where.hostname}; {REMEDY}")
-    url = where._replace(path=f"/{TESTS_DATABASE}").geturl()
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    url = where._replace(path=f"/{LAST_DATABASE - worker}").geturl()
     with redis.Redis.from_url(url) as client:
         client.flushdb()
         yield url

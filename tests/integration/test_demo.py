@@ -11,13 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serving.processes import free_port
+from deploy.services.kept import free_port
 
 pytestmark = pytest.mark.integration
 
 COUNTS = r"([\d,]+) (?:ev|ca)"
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_the_demo_opens_a_shop_that_lives_and_ends_with_all_its_processes(tmp_path: Path) -> None:
     api, page = free_port(), free_port()
     program = [

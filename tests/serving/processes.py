@@ -1,7 +1,6 @@
 """``cartwise serve`` as a process of its own."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 import httpx
 
 from cartwise.serving.keys import Keyring, Scope
+from deploy.services.kept import free_port
 from tests.serving.worlds import NOW
 
 # After a change of the kernel, the first server compiles it.
@@ -38,12 +38,6 @@ class Server:
     def status(self) -> dict[str, Any]:
         with self.client() as client:
             return dict(client.get("/v1/status").json())
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @contextmanager

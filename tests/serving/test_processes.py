@@ -12,7 +12,8 @@ import pytest
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.live import Live
 from cartwise.model.bundle import Bundle, write_bundle
-from tests.serving.processes import Server, free_port, serving, until
+from deploy.services.kept import free_port
+from tests.serving.processes import Server, serving, until
 from tests.serving.worlds import cart_event, cart_json
 
 PRICES = (5.0, 50.0, 500.0)

@@ -26,8 +26,8 @@ from cartwise.streaming.partition import Partition, Verdict
 from cartwise.streaming.publishing import Published, publish
 from cartwise.streaming.rows import events_of
 from cartwise.wire import Event
+from deploy.services.kept import free_port
 from tests.data.shops import files_of
-from tests.serving.processes import free_port
 from tests.streaming.worlds import Member, Topic, drain, live, require_states, shop, view, worker
 
 GIGABYTE = 10**9

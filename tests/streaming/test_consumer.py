@@ -9,7 +9,7 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaError, KafkaException,
 from cartwise.errors import StreamError, TopicError
 from cartwise.streaming.consumer import KafkaSource
 from cartwise.streaming.kafka import Sparing
-from tests.serving.processes import free_port
+from deploy.services.kept import free_port
 
 
 class Message:

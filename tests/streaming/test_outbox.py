@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Producer
 from cartwise import wire
 from cartwise.errors import StreamError
 from cartwise.streaming.outbox import EventOutbox, ScoreOutbox
-from tests.serving.processes import free_port
+from deploy.services.kept import free_port
 from tests.serving.test_scorelog import a_score
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from cartwise.errors import StreamError
 from cartwise.streaming.producer import CheckedProducer
-from tests.serving.processes import free_port
+from deploy.services.kept import free_port
 
 
 def test_what_is_not_delivered_in_time_is_an_error_and_is_told_once() -> None:
