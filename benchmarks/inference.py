@@ -15,7 +15,7 @@ CONTESTANTS = (
     Contestant("Cartwise (ONNX Runtime)", "benchmarks.inference_onnx"),
     Contestant("Booster.inplace_predict", "benchmarks.inference_xgboost"),
 )
-BOOSTING = Boosting(depth=4, rounds=300)
+BOOSTING = Boosting(rounds=300)
 ROWS = 10_000
 GRAPH, BOOSTER, VECTORS, MARGINS = "model.onnx", "model.ubj", "vectors.npy", "margins.npy"
 

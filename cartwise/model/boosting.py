@@ -19,8 +19,8 @@ from cartwise.progress import Progress
 class Boosting:
     """Hyper-parameters; shares are drawn anew for every tree."""
 
-    learning_rate: float = 0.03
-    depth: int = 3
+    learning_rate: float = 0.05
+    depth: int = 4
     min_child_weight: float = 30.0
     row_share: float = 0.8
     column_share: float = 0.2
