@@ -30,13 +30,9 @@ sys.meta_path.insert(0, Absent())
 
 from importlib import import_module
 from cartwise.cli import COMMANDS, main
-from cartwise.errors import MissingExtra
 
 for command in COMMANDS:
-    try:
-        import_module(f"cartwise.commands.{command.module}")
-    except MissingExtra:
-        assert command.name == "replay"
+    import_module(f"cartwise.commands.{command.module}")
 import cartwise.live_demo, cartwise.page.app, cartwise.serving.server
 
 for line in sys.argv[2:]:
@@ -85,9 +81,11 @@ def test_without_any_extra_a_model_is_trained_and_tracked_and_all_commands_load(
         if ours.isdisjoint(map(_normalized, owners)) and module not in {"cartwise", "tests"}
     }
     assert {"flask", "feast", "redis", "confluent_kafka"} <= absent
+    # With a settings file, the options of all commands are looked at.
+    (tmp_path / "cartwise.toml").write_text('horizon = "2h"\n')
     lines = [
         "simulate --out raw --sessions 1200 --days 3 -q",
-        "run raw --horizon 2h --out out --threads 1 -q",
+        "run raw --out out --threads 1 -q",
         "models",
     ]
     told = subprocess.run(
