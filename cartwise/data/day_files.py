@@ -61,11 +61,8 @@ def carts_table(carts: pl.DataFrame, rows: NDArray[np.int64], vectors: Values) -
     head = pl.concat([row.to_frame(), keys], how="horizontal").to_arrow()
     # A frame of hundreds of columns, and Arrow's table of it, cost three times as much.
     features = map(pa.array, np.ascontiguousarray(vectors.T))
-    # What is missing is NaN. Where nothing may be null, the writer has no levels to encode.
-    fields = [pa.field(name, pa.float32(), nullable=False) for name in SPECIFICATION.vector]
-    return pa.Table.from_arrays(
-        [*head.columns, *features], schema=pa.schema([*head.schema, *fields])
-    )
+    names = [*head.column_names, *SPECIFICATION.vector]
+    return pa.Table.from_arrays([*head.columns, *features], names=names)
 
 
 def write_carts(path: Path, carts: pa.Table) -> None:
