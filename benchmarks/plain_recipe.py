@@ -20,13 +20,13 @@ import polars as pl
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from benchmarks.counters import CART_KEY, day_files
+from benchmarks.counters import day_files
 from cartwise.features.replay import Replay, Values
 from cartwise.features.spec import FACTS, Entity, Price, Specification
 from cartwise.model.bundle import Bundle
 from cartwise.model.examples import LABEL, LEARNED_FROM, PartName, TrainingSet, labels
 from cartwise.model.measures import Ranking
-from cartwise.model.scored import TRUTH
+from cartwise.model.scored import TRUTH_KEYS, true_probabilities
 from cartwise.pipeline import EVENTS, MODEL, TRAINING
 
 Array = NDArray[np.float64]
@@ -82,7 +82,9 @@ def compared(out: Path, truth: Path) -> str:
         "plain recipe, stopped early": scored(train, stop_by, test),
         "Cartwise": _cartwise(data, bundle),
     }
-    ceiling = _auc(_true_probabilities(data, truth), test.bought)
+    true = true_probabilities(data.columns("test", TRUTH_KEYS), truth, data.manifest)
+    known = ~np.isnan(true)
+    ceiling = _auc(true[known], test.bought[known])
     learned, tested = sum(map(data.manifest.carts, LEARNED_FROM)), data.manifest.carts("test")
     head = (
         f"{learned:,} carts to learn from, {tested:,} to test; "
@@ -90,15 +92,9 @@ def compared(out: Path, truth: Path) -> str:
         "| | AUC | share of the ceiling |\n|---|---:|---:|\n"
     )
     return head + "\n".join(
-        _line(name, _auc(score, test.bought), ceiling) for name, score in scores.items()
+        _line(name, _auc(score[known], test.bought[known]), ceiling)
+        for name, score in scores.items()
     )
-
-
-def _true_probabilities(data: TrainingSet, truth: Path) -> Array:
-    carts = data.columns("test", CART_KEY)
-    known = pl.read_parquet(truth, columns=[*CART_KEY, TRUTH]).unique(CART_KEY, keep="first")
-    joined = carts.join(known, on=CART_KEY, how="left", maintain_order="left")
-    return joined[TRUTH].to_numpy().astype(np.float64)
 
 
 def _line(name: str, auc: float, ceiling: float) -> str:

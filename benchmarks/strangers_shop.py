@@ -1,10 +1,10 @@
-"""A shop by another hand: a second simulator, which shares nothing with Cartwise's own.
+"""A shop by another hand: a second simulator, which shares no code with Cartwise's own.
 
 ``python -m benchmarks.strangers_shop OUT --kind mixed`` writes 28 days of events in the nine
 columns, one Parquet file a day, and ``truth.parquet`` with the probability by which every cart's
 purchase was drawn. What decides a purchase differs by kind. The weights were chosen so that a plain
-recipe (``benchmarks.plain_recipe``) gets about 0.70 of a ceiling of about 0.79; features and model
-of Cartwise were not looked at.
+recipe (``benchmarks.plain_recipe``) gets about 0.70 of a ceiling of about 0.79; Cartwise's list of
+features was not looked at.
 """
 
 import argparse

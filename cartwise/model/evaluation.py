@@ -131,7 +131,7 @@ def _gather(
     progress: Progress,
 ) -> Evidence:
     scored = score_test(data, bundle, Baselines.fit(data), settings.explained_carts, progress)
-    known = None if truth is None else true_probabilities(scored, truth, data.manifest)
+    known = None if truth is None else true_probabilities(scored.carts, truth, data.manifest)
     finesse = Finesse(settings.draws, settings.seed, settings.bins)
     progress.say("measuring, with intervals")
     findings = measure(scored, bundle.policy, finesse, known)

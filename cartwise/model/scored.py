@@ -30,7 +30,7 @@ _CART_COLUMNS: Final = (
     "price",
     LABEL,
 )
-_TRUTH_KEYS: Final = ("user_session", "product_id")
+TRUTH_KEYS: Final = ("user_session", "product_id")
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ def score_test(
     return ScoredCarts(pl.concat(frames), by_name, np.concatenate(samples))
 
 
-def true_probabilities(scored: ScoredCarts, truth: Path, manifest: Manifest) -> Array:
+def true_probabilities(carts: pl.DataFrame, truth: Path, manifest: Manifest) -> Array:
     """The true probability of each test cart (n,), NaN where the truth file does not know it."""
-    keys = list(_TRUTH_KEYS)
+    keys = list(TRUTH_KEYS)
     try:
         facts = pl.read_parquet_metadata(truth)
         known = pl.read_parquet(truth, columns=[*keys, TRUTH], glob=False)
@@ -93,7 +93,7 @@ def true_probabilities(scored: ScoredCarts, truth: Path, manifest: Manifest) -> 
             f"'{truth}' is not a truth file with the columns {', '.join([*keys, TRUTH])}: {error}"
         ) from error
     _require_same_meaning(truth, facts, manifest)
-    joined = scored.carts.select(keys).join(
+    joined = carts.select(keys).join(
         known.unique(keys, keep="first", maintain_order=True),
         on=keys,
         how="left",
