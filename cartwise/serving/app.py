@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from cartwise import __version__
+from cartwise.serving.documentation import documentation_routes
 from cartwise.serving.guard import OPEN, Guard, Limits
 from cartwise.serving.keys import Keyring, Scope
 from cartwise.serving.metrics import Measured
@@ -26,8 +27,8 @@ from cartwise.serving.service import Service
 _PROBLEMS: Final = (400, 401, 403, 404, 405, 408, 413, 422, 429, 500, 503)
 _DESCRIPTION: Final = """How likely is a product that was just put into a cart to be bought?
 
-Every route but the health checks wants a key: `Authorization: Bearer cw_…`. Every error is a
-problem document (RFC 9457). Ids are 64-bit integers: read them as such."""
+Every route but the health checks and this document wants a key: `Authorization: Bearer cw_…`.
+Every error is a problem document (RFC 9457). Ids are 64-bit integers: read them as such."""
 
 CLOSING_SECONDS: Final = 5.0
 """How long the score log may take, at the end, for what is still in its queue."""
@@ -56,10 +57,13 @@ def create_app(
         version=__version__,
         description=_DESCRIPTION,
         lifespan=_lifespan(service, on_start, background, on_close),
+        docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
     )
     scopes = _include(app, service, report)
+    describe_keys(app, scopes)
+    app.include_router(documentation_routes(app.openapi))
     answer_errors_with_problems(app)
     app.add_middleware(
         Guard,
@@ -69,7 +73,6 @@ def create_app(
         clock=time.monotonic,
     )
     app.add_middleware(Measured, metrics=service.metrics, paths={*scopes, *OPEN})
-    describe_keys(app, scopes)
     return app
 
 

@@ -42,6 +42,7 @@ REPORT = (
 @dataclass(frozen=True)
 class Site:
     url: str
+    api: str
     world: World
     client: Client
 
@@ -60,7 +61,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             client.score(cart_json(product_id=product, price=10.0 * product), 1)
         world.states.apply([cart_event(kind=3, time=CART_TIME + 60, product_id=4)])
         with own_process(api, world.keys["all"]) as url:
-            yield Site(url, world, client)
+            yield Site(url, api, world, client)
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def ask(client: TestClient, method: str, path: str, headers: dict[str, str]) -> 
 
 def test_every_route_is_documented_or_open(world: World, client: TestClient) -> None:
     documented = {path for _, path, _ in operations(client)}
-    assert registered(world.app) - documented <= OPEN | {"/docs/oauth2-redirect"}
+    assert registered(world.app) - documented <= OPEN
     assert len(documented) > 10
 
 
