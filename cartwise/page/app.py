@@ -23,13 +23,13 @@ def create_page(client: Client) -> gr.Blocks:
             "# Cartwise\nHow likely is a product that was just put into a cart to be bought?"
         )
         with gr.Tab("Score a cart"):
-            score_tab(client)
-        with gr.Tab("Live"):
-            live_tab(client)
+            score_tab(client, [page.load])
+        with gr.Tab("Live") as tab:
+            live_tab(client, [page.load, tab.select])
         with gr.Tab("Batch"):
             batch_tab(client)
-        with gr.Tab("Model"):
-            model_tab(client, page)
-        with gr.Tab("Health"):
-            health_tab(client)
+        with gr.Tab("Model") as tab:
+            model_tab(client, [page.load, tab.select])
+        with gr.Tab("Health") as tab:
+            health_tab(client, [page.load, tab.select])
     return page

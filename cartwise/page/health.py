@@ -7,15 +7,17 @@ import gradio as gr
 
 from cartwise.errors import ApiError
 from cartwise.page.client import Client
+from cartwise.page.looking import QUIETLY, Moments, look_again
 from cartwise.page.markup import error, table, tag
 
 SECONDS: Final = 5.0
 KINDS: Final = {"ready": "for", "degraded": "against", "unready": "against"}
 
 
-def health_tab(client: Client) -> None:
-    """Build the tab; it looks again by itself."""
-    gr.HTML(lambda: health(client), every=gr.Timer(SECONDS), elem_id="health")
+def health_tab(client: Client, moments: Moments) -> None:
+    """Build the tab; it looks at ``moments``, and again by itself."""
+    shown = gr.HTML(elem_id="health")
+    gr.on(look_again(moments, SECONDS), lambda: health(client), outputs=shown, **QUIETLY)
 
 
 def health(client: Client) -> str:

@@ -8,6 +8,7 @@ import gradio as gr
 
 from cartwise.errors import ApiError
 from cartwise.page.client import Client
+from cartwise.page.looking import QUIETLY, Moments, look_again
 from cartwise.page.markup import bar, error, figures, note, table, tag
 
 SECONDS: Final = 2.0
@@ -17,9 +18,10 @@ COLUMNS: Final = ("time", "product", "price", "probability", "nudge", "outcome")
 OUTCOMES: Final = {"bought": "for", "not bought": "against", "open": "other", "unknown": "other"}
 
 
-def live_tab(client: Client) -> None:
-    """Build the tab; it looks again by itself while somebody looks at it."""
-    gr.HTML(lambda: live(client), every=gr.Timer(SECONDS), elem_id="live")
+def live_tab(client: Client, moments: Moments) -> None:
+    """Build the tab; it looks at ``moments``, and again by itself."""
+    shown = gr.HTML(elem_id="live")
+    gr.on(look_again(moments, SECONDS), lambda: live(client), outputs=shown, **QUIETLY)
 
 
 def live(client: Client) -> str:

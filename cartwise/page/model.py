@@ -8,8 +8,10 @@ import gradio as gr
 from cartwise.errors import ApiError
 from cartwise.page.client import Client, Facts
 from cartwise.page.curve import value_curve
+from cartwise.page.looking import QUIETLY, Moments, look_again
 from cartwise.page.markup import error, figures, note, table
 
+SECONDS: Final = 5.0
 _MEASURES: Final = {
     "auc": "AUC",
     "average_precision": "average precision",
@@ -20,8 +22,8 @@ _MEASURES: Final = {
 }
 
 
-def model_tab(client: Client, page: gr.Blocks) -> None:
-    """Build the tab."""
+def model_tab(client: Client, moments: Moments) -> None:
+    """Build the tab; but for report and card it looks at ``moments``, and again by itself."""
     versions = gr.HTML(elem_id="versions")
     with gr.Accordion("What if a nudge cost, or earned, something else?", open=True):
         with gr.Row():
@@ -38,11 +40,11 @@ def model_tab(client: Client, page: gr.Blocks) -> None:
         return what_if(client, margin, cost, anyway)
 
     sliders = [margin, cost, anyway]
-    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    gr.on([page.load, *(one.change for one in sliders)], try_out, sliders, earned, **private)
-    page.load(lambda: model_facts(client), outputs=versions, **private)
-    report_part.expand(lambda: report_frame(client), outputs=report, **private)
-    card_part.expand(lambda: model_card(client), outputs=card, **private)
+    moments = look_again(moments, SECONDS)
+    gr.on([*moments, *(one.change for one in sliders)], try_out, sliders, earned, **QUIETLY)
+    gr.on(moments, lambda: model_facts(client), outputs=versions, **QUIETLY)
+    report_part.expand(lambda: report_frame(client), outputs=report, **QUIETLY)
+    card_part.expand(lambda: model_card(client), outputs=card, **QUIETLY)
 
 
 def model_facts(client: Client) -> str:

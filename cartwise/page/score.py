@@ -8,7 +8,8 @@ import gradio as gr
 
 from cartwise.duration import format_duration
 from cartwise.errors import ApiError, InputError
-from cartwise.page.client import Client
+from cartwise.page.client import Client, Facts
+from cartwise.page.looking import QUIETLY, Moments
 from cartwise.page.markup import error, note, tag
 from cartwise.page.waterfall import waterfall
 
@@ -37,8 +38,8 @@ EXAMPLE: Final = {
 }
 
 
-def score_tab(client: Client) -> None:
-    """Build the tab."""
+def score_tab(client: Client, moments: Moments) -> None:
+    """Build the tab; at ``moments``, it shows a cart of the shop instead of the example."""
     # Gradio's number fields lose digits of ids beyond 2^53: they are text here.
     with gr.Row():
         picked = gr.Dropdown(
@@ -67,16 +68,33 @@ def score_tab(client: Client) -> None:
         cart = carts.get(title or "")
         return [_text(cart[name]) if cart else gr.skip() for name in FIELDS]
 
+    def begin(*values: str) -> list[Any]:
+        typed = dict(zip(FIELDS, values, strict=True))
+        cart = first_cart(client) if typed == EXAMPLE else {}
+        return [_text(cart[name]) if name in cart else gr.skip() for name in FIELDS]
+
     def answer(*values: str) -> str:
         return _answered(client, dict(zip(FIELDS, values, strict=True)))
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+    gr.on(moments, begin, boxes, boxes, **QUIETLY)
     again.click(look, outputs=[picked, known], **private)
     picked.focus(look, outputs=[picked, known], **private)
     picked.input(fill, [picked, known], boxes, **private).then(answer, boxes, shown, **private)
     ask.click(answer, boxes, shown, **private)
     for box in boxes:
         box.submit(answer, boxes, shown, **private)
+
+
+def first_cart(client: Client) -> Facts:
+    """What to begin with: the latest cart, or the time up to which the store knows the shop."""
+    try:
+        if latest := client.recent(1):
+            return dict(latest[0]["cart"])
+        known = client.status()["latest_event"]
+    except ApiError:
+        return {}
+    return {"event_time": known} if known else {}
 
 
 def cart_of(values: Mapping[str, str]) -> dict[str, Any]:
@@ -126,7 +144,7 @@ def _rests_on(features: Mapping[str, Any]) -> str:
     if age is None:
         return "the store knows no history yet"
     if age < 0:
-        return "with later history"
+        return f"the store knows events up to {format_duration(round(-age))} after the cart"
     return f"the latest event it knows was {format_duration(round(age))} before the cart"
 
 

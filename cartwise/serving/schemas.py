@@ -276,6 +276,9 @@ class Status(Readiness):
     """Readiness with the reasons, which name hosts and folders."""
 
     parts: list[State]  # type: ignore[assignment]
+    latest_event: Time | None = Field(
+        default=None, description="Of the shop, as the store knows; null: of none, or it is away."
+    )
 
 
 class Health(BaseModel):

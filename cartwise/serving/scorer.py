@@ -63,6 +63,12 @@ class Scorer:
         keys = self._live.keys(event)
         return self._scored(event, keys, await self._store.read(keys), pair)
 
+    async def latest_event(self) -> float | None:
+        """When the shop's latest event was, as the store knows; None where it knows of none."""
+        keys = self._live.keys(_FIRST)
+        _, fresh = self._vector(_FIRST, keys, await self._store.read(keys))
+        return (fresh or UNKNOWN).last_event
+
     async def score_all(self, events: Sequence[LiveEvent], pair: Pair) -> list[Scored]:
         """Score carts, each by itself, in chunks between which other requests get their turn."""
         scored: list[Scored] = []

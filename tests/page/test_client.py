@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 
+import httpx
 import pytest
 
 from cartwise.errors import ApiError
@@ -12,7 +13,7 @@ from cartwise.page.client import Client
 from cartwise.page.health import health
 from cartwise.page.live import live
 from cartwise.page.model import model_facts, report_frame
-from tests.page.conftest import Site
+from tests.page.conftest import Site, own_process
 from tests.serving.worlds import cart_json
 
 
@@ -35,6 +36,13 @@ def test_a_tab_without_its_api_says_so_and_escapes_it(nobody: Client, tab: objec
     shown = tab(nobody)  # type: ignore[operator]
     assert 'role="alert"' in shown
     assert "&#x27;cartwise serve&#x27;" in shown
+
+
+def test_a_page_that_starts_before_its_api_holds_no_complaint(nobody: Client) -> None:
+    with own_process(nobody.url, "cw_key") as url:
+        components = httpx.get(f"{url}/config").json()["components"]
+    begun = {one["props"].get("elem_id"): one["props"].get("value") for one in components}
+    assert {begun[name] for name in ("live", "versions", "what-if", "health")} == {None}
 
 
 def test_a_refusal_is_told_with_its_place(site: Site) -> None:

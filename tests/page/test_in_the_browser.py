@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from cartwise.page.score import EXAMPLE
 from tests.page.conftest import Site
+from tests.serving.worlds import cart_json
 
 pytestmark = pytest.mark.integration
 
@@ -36,6 +38,9 @@ def opened(browser: Browser, site: Site, width: int, scheme: str) -> Iterator[Pa
     page.on("request", lambda request: asked.append(request.url))
     page.goto(site.url)
     expect(page.get_by_role("button", name="Score this cart")).to_be_visible(timeout=30_000)
+    # The cart of late has taken the example's place: from now on, what is typed stays.
+    time = page.get_by_role("textbox", name="Time of the cart")
+    expect(time).not_to_have_value(EXAMPLE["event_time"], timeout=15_000)
     yield page
     context.close()
     own = (site.url, site.url.replace("http", "ws"), "data:", "blob:", "about:")
@@ -52,6 +57,14 @@ def test_a_cart_is_scored_with_a_decision_and_reasons_in_words(page: Page) -> No
     expect(answer).to_contain_text("likely to be bought", timeout=15_000)
     expect(answer).to_contain_text("expected value of a nudge")
     assert "Reasons, strongest first" in str(answer.get_by_role("img").get_attribute("aria-label"))
+
+
+def test_a_visitor_begins_with_the_latest_cart(page: Page, site: Site) -> None:
+    cart = site.client.recent(1)[0]["cart"]
+    product = page.get_by_role("textbox", name="Product", exact=True)
+    expect(product).to_have_value(str(cart["product_id"]))
+    page.get_by_role("button", name="Score this cart").click()
+    expect(page.locator("#answer")).to_contain_text("events up to 1 min after", timeout=15_000)
 
 
 def test_a_cart_of_late_can_be_picked(page: Page) -> None:
@@ -121,6 +134,15 @@ def test_the_model_tab_tells_and_plays_with_the_policy(page: Page) -> None:
     page.get_by_role("button", name="Report").click()
     frame = page.frame_locator("iframe[title=Report]")
     expect(frame.get_by_role("heading")).to_have_text("How good it is", timeout=15_000)
+
+
+def test_the_model_tab_counts_the_carts_that_come_while_one_looks(page: Page, site: Site) -> None:
+    show(page, "Model")
+    known = len(site.client.recent(500))
+    counted = page.locator("#what-if div").filter(has_text="carts of late").last
+    expect(counted).to_have_text(re.compile(rf"carts of late\s*{known}"), timeout=15_000)
+    site.client.score(cart_json(product_id=78), 1)
+    expect(counted).to_have_text(re.compile(rf"carts of late\s*{known + 1}"), timeout=15_000)
 
 
 def test_health_says_what_works(page: Page) -> None:

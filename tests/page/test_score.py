@@ -1,7 +1,13 @@
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from cartwise.errors import InputError
-from cartwise.page.score import EXAMPLE, cart_of
+from cartwise.page.client import Client
+from cartwise.page.score import EXAMPLE, cart_of, first_cart
+from tests.serving.running import running
+from tests.serving.worlds import cart_json, history, make_world, write_model
 
 
 def test_a_typed_cart_keeps_every_digit_and_leaves_out_what_is_empty() -> None:
@@ -15,3 +21,15 @@ def test_a_typed_cart_keeps_every_digit_and_leaves_out_what_is_empty() -> None:
 def test_a_price_that_is_no_number_is_explained(price: str) -> None:
     with pytest.raises(InputError, match="Price"):
         cart_of({**EXAMPLE, "price": price})
+
+
+def test_a_page_begins_where_the_shop_is(tmp_path: Path) -> None:
+    world = make_world(write_model(tmp_path / "model"))
+    with running(world.app) as api, closing(Client(api, world.keys["all"])) as client:
+        assert first_cart(client) == {}
+        world.states.apply(history())
+        assert first_cart(client) == {"event_time": "2026-01-01T10:59:00Z"}
+        client.score(cart_json(product_id=3), 0)
+        assert first_cart(client) == cart_json(product_id=3)
+    with closing(Client(api, world.keys["all"])) as client:
+        assert first_cart(client) == {}, "the API is away"

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
+from cartwise import wire
 from cartwise.serving.schemas import Health, Part, Readiness, State, Status
 from cartwise.serving.service import Service
 
@@ -40,7 +41,9 @@ def status_routes(service: Service) -> APIRouter:
     @router.get("/v1/status", summary="How each part of the server is, and why")
     async def status() -> Status:
         """As `/readyz`, with the reasons: they name hosts and folders, so they need a key."""
-        return status_of(service)
+        latest = await service.scorer.latest_event()
+        told = None if latest is None else wire.format_time(round(latest))
+        return status_of(service).model_copy(update={"latest_event": told})
 
     return router
 
