@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from cartwise.commands.run import run_summary
+from cartwise.counting import counted
 from cartwise.data.simulate import simulate as simulate_shop
 from cartwise.live_demo import LiveShop, Ports
 from cartwise.options import Seed
@@ -55,7 +56,8 @@ def demo(
             _tell(api_port, page_port, speed)
             events = shop.play(storefront)
             sys.stderr.write(
-                f"the day is over: {events:,} events, {storefront.carts:,} carts scored. "
+                f"the day is over: {counted(events, 'event')}, "
+                f"{counted(storefront.carts, 'cart')} scored. "
                 "API and page go on until Ctrl-C.\n"
             )
             while True:

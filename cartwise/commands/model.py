@@ -10,6 +10,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.markup import escape
 
+from cartwise.counting import counted
 from cartwise.disk import writable
 from cartwise.model.baselines import NAMES as BASELINES
 from cartwise.model.boosting import Boosting, Seeding
@@ -200,7 +201,7 @@ def score(
     carts = score_carts(model, events, out, memory_bytes=memory_bytes, progress=progress)
     present(
         {"carts": carts, "out": str(out)},
-        escape(f"{carts:,} carts scored into {out}"),
+        escape(f"{counted(carts, 'cart')} scored into {out}"),
         as_json=as_json,
     )
 

@@ -5,6 +5,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any, Final
 
+from cartwise.counting import counted
 from cartwise.duration import format_duration
 from cartwise.model.card import policy_sentence
 from cartwise.model.examples import Manifest
@@ -67,8 +68,8 @@ def _head(evidence: Evidence) -> str:
     return (
         "<p class=eyebrow>Cartwise model report</p><h1>Will a carted product be bought?</h1>"
         f"<p class=lead>Within {format_duration(manifest.horizon_seconds)} of the cart, by the "
-        f"same user. Measured on {metrics['carts_test']:,} carts "
-        f"(of {metrics['users_test']:,} users), all later than those that the model "
+        f"same user. Measured on {counted(metrics['carts_test'], 'cart')} "
+        f"(of {counted(metrics['users_test'], 'user')}), all later than those that the model "
         f"learned from.</p>{banner}"
         f"<div class=tiles>{_tiles(metrics)}</div><div class=card><ul>{items}</ul></div>"
     )
