@@ -24,7 +24,9 @@ from benchmarks.counters import day_files
 from cartwise.features.replay import Replay, Values
 from cartwise.features.spec import FACTS, Entity, Price, Specification
 from cartwise.model.bundle import Bundle
-from cartwise.model.examples import LABEL, LEARNED_FROM, PartName, TrainingSet, labels
+from cartwise.model.columns import LABEL
+from cartwise.model.examples import TrainingSet, labels
+from cartwise.model.manifest import LEARNED_FROM, PartName
 from cartwise.model.measures import Ranking
 from cartwise.model.scored import TRUTH_KEYS, true_probabilities
 from cartwise.pipeline import EVENTS, MODEL, TRAINING

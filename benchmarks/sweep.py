@@ -25,7 +25,8 @@ from cartwise.features.catalogue import FAMILIES, SPECIFICATION
 from cartwise.features.spec import Derived, Rate, Specification, Sum
 from cartwise.model.boosting import Boosting, Seeding, boost_early_stopped
 from cartwise.model.bootstrap import Estimate, intervals
-from cartwise.model.examples import LABEL, TrainingSet, labels
+from cartwise.model.columns import LABEL
+from cartwise.model.examples import TrainingSet, labels
 from cartwise.model.logistic import probability_of
 from cartwise.model.measures import Ranking, log_losses
 from cartwise.progress import SILENT, Progress

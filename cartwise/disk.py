@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Final
 
 import polars as pl
@@ -14,6 +15,8 @@ from cartwise.errors import InputError, OutputError
 
 _BROKEN_OFF: Final = "Invalid thrift: transport error"
 """All that Polars says where a disk is full before the end of a Parquet file."""
+
+_LONGEST_REASON: Final = 160
 
 _OS_REASON: Final = re.compile(r"([^:]+) \(os error \d+\)")
 
@@ -28,7 +31,8 @@ def readable(path: Path | str, remedy: str = "get it again") -> Iterator[None]:
     except PermissionError as error:
         raise InputError(f"{path} may not be read: check its permissions") from error
     except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        # Polars names every column that a file has, where it lacks one.
+        reason = shorten(str(error).partition("\n")[0].rstrip("."), _LONGEST_REASON)
         raise InputError(f"{path} is damaged or cut short ({reason}): {remedy}") from error
 
 

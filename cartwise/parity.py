@@ -22,7 +22,7 @@ from cartwise.disk import readable
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.live import Live, LiveEvent
 from cartwise.features.live_batch import LiveBatch
-from cartwise.model.examples import REBUILD
+from cartwise.model.manifest import REBUILD
 from cartwise.progress import Progress
 
 SAMPLE: Final = 2000

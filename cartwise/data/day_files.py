@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from cartwise.data.splits import FATES, PARTS, Fates
 from cartwise.disk import readable
+from cartwise.documents import read_document
+from cartwise.errors import InputError
 from cartwise.events import EVENT_SCHEMA
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.replay import Values
@@ -96,7 +98,7 @@ def read_carts(training: Path, day: date) -> pl.DataFrame:
     files = [training / day_file(fate, day) for fate in FATES]
     with readable(training, "delete it and build it anew"):
         frames = [pl.read_parquet(file, glob=False) for file in files if file.exists()]
-    return pl.concat(frames).sort("row").drop(LABEL) if frames else _no_carts()
+        return pl.concat(frames).sort("row").drop(LABEL) if frames else _no_carts()
 
 
 class DayFiles:
@@ -147,7 +149,8 @@ def _has_labels(fate: str) -> bool:
 
 def _read_index(training: Path) -> Mapping[str, str]:
     try:
-        index: dict[str, str] = json.loads((training / INDEX).read_text())
-        return {path: digest for path, digest in index.items() if (training / path).exists()}
-    except (OSError, ValueError, AttributeError):
+        index = read_document(training / INDEX, dict[str, str], remedy="")
+    except InputError:
+        # Without it every file is written anew.
         return {}
+    return {path: digest for path, digest in index.items() if (training / path).exists()}

@@ -12,6 +12,7 @@ from typing import Final
 
 from cartwise.data.sources import Source
 from cartwise.disk import readable
+from cartwise.documents import read_document
 from cartwise.progress import Progress
 
 FILE: Final = "sources.json"
@@ -32,7 +33,9 @@ def digests(sources: Sequence[Source], progress: Progress) -> Mapping[Path, str]
 def read(lake: Path) -> frozenset[str]:
     """The digests of all files that are known to be in a lake."""
     file = lake / FILE
-    return frozenset(json.loads(file.read_text())) if file.exists() else frozenset()
+    if not file.exists():
+        return frozenset()
+    return read_document(file, frozenset[str], "delete it, and files are read again")
 
 
 def write(lake: Path, known: Collection[str]) -> None:

@@ -10,14 +10,23 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from cartwise.documents import read_document
 
 STAGING: Final = ".staging"
 REPORT: Final = "ingest.json"
 
 _READY: Final = "ready"
 _COMMIT: Final = "commit.json"
+
+
+@dataclass(frozen=True)
+class _Commit:
+    record: dict[str, Any]
+    obsolete: list[str]
 
 
 @contextmanager
@@ -45,7 +54,7 @@ def commit(lake: Path, record: dict[str, Any], obsolete: list[str]) -> None:
     folder = lake / STAGING
     _sync_tree(ready(folder))
     draft = folder / f"{_COMMIT}.draft"
-    draft.write_text(json.dumps({"record": record, "obsolete": obsolete}))
+    draft.write_text(json.dumps(asdict(_Commit(record, obsolete))))
     _sync(draft)
     try:
         draft.replace(folder / _COMMIT)
@@ -64,14 +73,13 @@ def recover(lake: Path) -> dict[str, Any] | None:
     if not marker.exists():
         shutil.rmtree(folder, ignore_errors=True)
         return None
-    committed = json.loads(marker.read_text())
+    committed = read_document(marker, _Commit, f"delete {folder} and run the ingest again")
     _publish(ready(folder), lake)
-    for name in committed["obsolete"]:
+    for name in committed.obsolete:
         (lake / name).unlink(missing_ok=True)
     _sync(lake)
     shutil.rmtree(folder)
-    record: dict[str, Any] = committed["record"]
-    return record
+    return committed.record
 
 
 def _publish(ready: Path, lake: Path) -> None:

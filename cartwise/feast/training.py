@@ -1,6 +1,5 @@
 """A training set whose vectors are fetched through the feature service."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,6 @@ from cartwise.data.day_files import write_carts
 from cartwise.data.manifest import FILE as MANIFEST
 from cartwise.data.splits import PARTS
 from cartwise.disk import readable, writable
-from cartwise.errors import InputError
 from cartwise.feast.addresses import lake_of
 from cartwise.feast.entity_rows import EVENT_ROW
 from cartwise.feast.errors import FeatureStoreError, in_terms_of_feast
@@ -25,6 +23,7 @@ from cartwise.feast.repository import feature_service, open_repository
 from cartwise.feast.source import TIMESTAMP
 from cartwise.feast.vectors import vectors
 from cartwise.features.catalogue import SPECIFICATION
+from cartwise.model.manifest import Manifest
 from cartwise.progress import SILENT, Progress
 
 CARTS_AT_A_TIME: Final = 200_000
@@ -106,11 +105,7 @@ def _entity_rows(carts: pl.DataFrame) -> pd.DataFrame:
 
 
 def _require_same_events(training: Path, lake: Lake) -> None:
-    with readable(training / MANIFEST, "build it with 'cartwise features'"):
-        try:
-            made_of = json.loads((training / MANIFEST).read_text())["data_version"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{training / MANIFEST} is not that of a training set") from error
+    made_of = Manifest.read(training).data_version
     if (version := lake.version()) != made_of:
         raise FeatureStoreError(
             f"the training set in {training} was made of other events ({made_of}) than the feature "

@@ -10,12 +10,14 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from cartwise.ahead import map_ahead
+from cartwise.documents import read_document
 from cartwise.errors import FingerprintMismatch, InputError
 from cartwise.events import EVENT_TYPES
 from cartwise.features.layout import StateLayout, part_of, plan_of
@@ -40,8 +42,8 @@ class Checkpoint:
     """
 
     fingerprint: str
-    sessions: int
-    users: int
+    sessions: Annotated[int, Meta(ge=0)]
+    users: Annotated[int, Meta(ge=0)]
     history: str
 
     @property
@@ -52,14 +54,9 @@ class Checkpoint:
     @classmethod
     def read(cls, folder: Path) -> Self | None:
         """The checkpoint in a folder, None where there is none."""
-        try:
-            return cls(**json.loads((folder / HEAD).read_text()))
-        except FileNotFoundError:
+        if not (folder / HEAD).exists():
             return None
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(
-                f"{folder / HEAD} cannot be read ({error}): delete {folder}"
-            ) from error
+        return read_document(folder / HEAD, cls, f"delete {folder}")
 
     def write(self, folder: Path) -> None:
         """Write the head, after all states: it says that they are complete."""

@@ -14,8 +14,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cartwise.model.boosting import smoothed_rate
-from cartwise.model.examples import LABEL, LEARNED_FROM, PartName, TrainingSet, labels
+from cartwise.model.columns import LABEL
+from cartwise.model.examples import TrainingSet, labels
 from cartwise.model.logistic import fit_logistic, probability_of
+from cartwise.model.manifest import LEARNED_FROM, PartName
 
 Array = NDArray[np.float64]
 

@@ -11,7 +11,9 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from cartwise.interrupts import held_back
-from cartwise.model.examples import LABEL, PartName, TrainingSet, labels
+from cartwise.model.columns import LABEL
+from cartwise.model.examples import TrainingSet, labels
+from cartwise.model.manifest import PartName
 from cartwise.progress import Progress
 
 

@@ -16,6 +16,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from cartwise import folders
+from cartwise.documents import parse_document
 from cartwise.errors import BundleError, FingerprintMismatch
 from cartwise.model.calibration import Calibrator
 from cartwise.model.policy import Policy
@@ -35,6 +36,8 @@ FILES: Final = (BOOSTER, GRAPH, CALIBRATION, SPEC, POLICY, METRICS, CARD)
 INPUT: Final = "vectors"
 OUTPUT: Final = "margins"
 """What goes into the graph, and what comes out of it."""
+
+_AGAIN: Final = "take the bundle again from where it was made"
 
 _SCORING_FILES: Final = (GRAPH, CALIBRATION, SPEC)
 
@@ -56,25 +59,16 @@ class ModelSpec:
             "label_scope": self.label_scope,
         }
 
-    @classmethod
-    def from_json(cls, facts: Mapping[str, Any]) -> Self:
-        return cls(
-            tuple(facts["feature_names"]),
-            str(facts["fingerprint"]),
-            int(facts["horizon_seconds"]),
-            str(facts["label_scope"]),
-        )
-
 
 class Bundle:
     """A verified bundle in memory, ready to score."""
 
     def __init__(self, files: Mapping[str, bytes], *, threads: int = 1) -> None:
         self.files = dict(files)
-        self.spec = ModelSpec.from_json(json.loads(files[SPEC]))
-        self.policy = Policy.from_json(json.loads(files[POLICY]))
-        self.metrics: dict[str, Any] = json.loads(files[METRICS])
-        self._calibrator = Calibrator.from_json(json.loads(files[CALIBRATION]))
+        self.spec = parse_document(files[SPEC], ModelSpec, SPEC, _AGAIN)
+        self.policy = Policy.from_json(_facts(files, POLICY))
+        self.metrics = _facts(files, METRICS)
+        self._calibrator = Calibrator.from_json(_facts(files, CALIBRATION))
         self._session = _session(files[GRAPH], threads)
 
     @classmethod
@@ -106,6 +100,13 @@ class Bundle:
         asked = {"horizon_seconds": self.spec.horizon_seconds, "label_scope": self.spec.label_scope}
         return trained | asked
 
+    def fact(self, name: str) -> str:
+        """What training noted in ``metrics.json``; raises BundleError where it has not."""
+        fact = self.metrics.get(name)
+        if not isinstance(fact, str):
+            raise BundleError(f"the bundle's {METRICS} does not tell '{name}': {_AGAIN}")
+        return fact
+
     def require_fingerprint(self, fingerprint: str) -> None:
         """Raise FingerprintMismatch unless the model was trained with this specification."""
         if fingerprint != self.spec.fingerprint:
@@ -128,6 +129,10 @@ class Bundle:
     def calibrated(self, margin: NDArray[np.float32]) -> NDArray[np.float64]:
         """Calibrated probabilities (n,) of log-odds (n,)."""
         return self._calibrator(margin)
+
+
+def _facts(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
+    return parse_document(files[name], dict[str, Any], name, _AGAIN)
 
 
 def _session(graph: bytes, threads: int) -> ort.InferenceSession:
@@ -178,7 +183,7 @@ def _verified(path: Path) -> dict[str, bytes]:
             name = line.split()[-1].decode()
             raise BundleError(
                 f"'{path / name}' was altered: it does not have the checksum in {CHECKSUMS}; "
-                "take the bundle again from where it was made"
+                f"{_AGAIN}"
             )
     return contents
 
@@ -187,7 +192,4 @@ def _require_exactly(path: Path, names: set[str]) -> None:
     expected = {*FILES, CHECKSUMS}
     for what, wrong in (("misses", expected - names), ("holds also", names - expected)):
         if wrong:
-            raise BundleError(
-                f"'{path}' is not a whole bundle: it {what} '{min(wrong)}'; "
-                "take the bundle again from where it was made"
-            )
+            raise BundleError(f"'{path}' is not a whole bundle: it {what} '{min(wrong)}'; {_AGAIN}")

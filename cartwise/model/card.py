@@ -5,7 +5,7 @@ from typing import Any
 
 from cartwise.duration import format_duration
 from cartwise.model.baselines import NAMES as BASELINES
-from cartwise.model.examples import Manifest
+from cartwise.model.manifest import Manifest
 from cartwise.model.policy import Policy
 from cartwise.model.summary import baseline_title, sentences, with_interval
 

@@ -16,8 +16,9 @@ from cartwise.disk import readable
 from cartwise.errors import FingerprintMismatch, InputError, NotEnoughData
 from cartwise.model.boosting import smoothed_rate
 from cartwise.model.bundle import BOOSTER, Bundle
+from cartwise.model.columns import LABEL
 from cartwise.model.comparison import Comparison, Pair, compare
-from cartwise.model.examples import LABEL, TrainingSet
+from cartwise.model.examples import TrainingSet
 from cartwise.model.slices import FEATURES, PROBABILITY, slice_masks
 from cartwise.progress import Progress
 
@@ -164,7 +165,7 @@ def known_until(bundle: Bundle) -> datetime:
 
 def learned_until(bundle: Bundle) -> datetime:
     """Time of the last cart that a model learned from."""
-    return datetime.fromisoformat(str(bundle.metrics["learned_until"]))
+    return datetime.fromisoformat(bundle.fact("learned_until"))
 
 
 def require_same_vectors(champion: Bundle, data: TrainingSet) -> None:

@@ -17,9 +17,10 @@ from cartwise.model import bundle as layout
 from cartwise.model.baselines import Baselines
 from cartwise.model.bundle import Bundle, as_json, write_bundle
 from cartwise.model.card import model_card
-from cartwise.model.examples import Manifest, TrainingSet
+from cartwise.model.examples import TrainingSet
 from cartwise.model.explanation import explain
 from cartwise.model.findings import Findings, Finesse, measure
+from cartwise.model.manifest import Manifest
 from cartwise.model.report.drawing import standalone
 from cartwise.model.report.page import render_report
 from cartwise.model.report.plots import Evidence, draw_plots
@@ -115,7 +116,7 @@ def _require_honest(bundle: Bundle, manifest: Manifest) -> None:
                 f"the model was trained with {name} {learned}, and the training set has {asked}: "
                 "evaluate on one that was built like the model's own"
             )
-    test, until = manifest.parts.get("test"), bundle.metrics["learned_until"]
+    test, until = manifest.parts.get("test"), bundle.fact("learned_until")
     if test and test.carts and test.first_cart <= until:
         raise InputError(
             f"the model learned from carts up to {until}, and the test part begins at "

@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import yaml
 
+from cartwise.documents import read_document
 from cartwise.model.bundle import Bundle
+from cartwise.model.manifest import REBUILD
 
 _LOCK: Final = "dvc.lock"
 _DIGEST_OF: Final = ("manifest.json", "files.json")
@@ -20,9 +22,9 @@ def lineage(bundle: Bundle, training: Path | None = None) -> dict[str, str]:
     """Tags that lead from a model to its code and data; ``training`` is its training set."""
     tags = {
         "code_version": code_version(),
-        "data_version": str(bundle.metrics["data_version"]),
+        "data_version": bundle.fact("data_version"),
         "feature_fingerprint": bundle.spec.fingerprint,
-        "learned_until": str(bundle.metrics["learned_until"]),
+        "learned_until": bundle.fact("learned_until"),
         "model_version": bundle.version,
     }
     if training is None:
@@ -48,7 +50,7 @@ def training_digest(training: Path) -> str:
     digest = hashlib.sha256()
     for name in _DIGEST_OF:
         file = training / name
-        facts = json.loads(file.read_bytes()) if file.exists() else None
+        facts = read_document(file, Any, REBUILD) if file.exists() else None
         digest.update(json.dumps(facts, sort_keys=True).encode())
     return digest.hexdigest()[:16]
 

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from cartwise.errors import InputError, NotEnoughData
 from cartwise.model.baselines import Baselines
 from cartwise.model.bundle import Bundle
-from cartwise.model.examples import LABEL, Manifest, TrainingSet
+from cartwise.model.columns import LABEL
+from cartwise.model.examples import TrainingSet
+from cartwise.model.manifest import Manifest
 from cartwise.model.slices import FEATURES, PROBABILITY
 from cartwise.progress import Progress
 

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cartwise.model.bootstrap import Estimate, intervals
-from cartwise.model.examples import LABEL
+from cartwise.model.columns import LABEL
 from cartwise.model.measures import Ranking
 
 Array = NDArray[np.float64]

@@ -30,7 +30,9 @@ from cartwise.model.boosting import (
 from cartwise.model.bundle import ModelSpec
 from cartwise.model.calibration import ENOUGH_FOR_CURVES, Calibration, calibrate, folds
 from cartwise.model.card import model_card
-from cartwise.model.examples import LABEL, LEARNED_FROM, Manifest, TrainingSet, labels
+from cartwise.model.columns import LABEL
+from cartwise.model.examples import TrainingSet, labels
+from cartwise.model.manifest import LEARNED_FROM, Manifest
 from cartwise.model.onnx_export import to_onnx
 from cartwise.model.policy import Economics, Policy
 from cartwise.progress import SILENT, Progress

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cartwise.data.ingest import ingest
-from cartwise.errors import InputError
+from cartwise.documents import parse_document
 from cartwise.events import EVENT_SCHEMA
 from cartwise.folders import locked
 from cartwise.progress import SILENT, Progress
@@ -32,10 +32,8 @@ class Published:
         content = arrivals.load(MARK)
         if content is None:
             return cls()
-        try:
-            return cls(**json.loads(content))
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{arrivals.place}/{MARK} cannot be read: {error}") from error
+        remedy = "take it from a copy, or delete it to publish all arrivals again"
+        return parse_document(content, cls, f"{arrivals.place}/{MARK}", remedy)
 
     def write(self, arrivals: Arrivals) -> None:
         """Let the lake say so."""

@@ -12,6 +12,7 @@ from cartwise.data import ingest as ingesting
 from cartwise.data import sources
 from cartwise.data.contract import check
 from cartwise.data.ingest import ConservationError, IngestReport, ingest
+from cartwise.errors import InputError
 from cartwise.events import COLUMNS, EVENT_SCHEMA
 from tests.data.raw_files import (
     FORMATS,
@@ -259,6 +260,20 @@ def test_an_ingest_of_known_files_alone_leaves_the_lake_as_it_is(tmp_path: Path)
     assert (lake / "ingest.json").read_bytes() == report
     # Who does not ask for it gets every file read.
     assert ingest([source], lake).duplicates == 1
+
+
+@pytest.mark.parametrize("name", ["sources.json", ".staging/commit.json"])
+@pytest.mark.parametrize("content", [b"{", b"[3]", b"\xff" * 9999])
+def test_a_damaged_note_of_the_lake_is_named_with_what_to_do(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    lake, source = tmp_path / "lake", write_rows(tmp_path / "log.csv", [event()])
+    ingest([source], lake)
+    (lake / name).parent.mkdir(exist_ok=True)
+    (lake / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name} is damaged \(.*\): delete") as caught:
+        ingest([source], lake)
+    assert len(str(caught.value)) < 2 * len(str(lake)) + 200
 
 
 def test_files_that_an_ingest_could_not_finish_are_not_known(

@@ -48,10 +48,19 @@ def test_a_head_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert Checkpoint.read(tmp_path) == HEAD
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"fingerprint": 1}', "[]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        '{"fingerprint": 1}',
+        "[]",
+        '{"fingerprint": "", "sessions": -1, "users": 0}',
+    ],
+)
 def test_a_damaged_head_is_explained(tmp_path: Path, text: str) -> None:
     (tmp_path / "states.json").write_text(text)
-    with pytest.raises(InputError, match="delete"):
+    with pytest.raises(InputError, match=r"states\.json is damaged .*: delete"):
         Checkpoint.read(tmp_path)
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from cartwise.model import baselines
 from cartwise.model.baselines import NAMES, Baselines, Rates, Regression
-from cartwise.model.examples import LEARNED_FROM, TrainingSet
+from cartwise.model.examples import TrainingSet
+from cartwise.model.manifest import LEARNED_FROM
 from tests.model.worlds import read_part, write_world
 
 

@@ -68,6 +68,20 @@ def test_a_foreign_file_with_right_checksums_is_still_refused(copied: Path, name
         Bundle.load(copied)
 
 
+def test_what_is_wrong_in_a_file_with_right_checksums_is_named(copied: Path) -> None:
+    files = Bundle.load(copied).files
+    wrong = files["spec.json"].replace(b": 86400", b': "a day"')
+    write_bundle(copied, {**files, "spec.json": wrong})
+    with pytest.raises(BundleError, match=r"spec\.json is damaged \(.*horizon_seconds.*again"):
+        Bundle.load(copied)
+
+
+def test_a_fact_that_training_did_not_note_is_named(outcome: Outcome) -> None:
+    files = Bundle.load(outcome.model).files
+    with pytest.raises(BundleError, match="does not tell 'learned_until': take the bundle again"):
+        Bundle({**files, METRICS: b"{}"}).fact("learned_until")
+
+
 def test_another_fingerprint_is_refused_with_both_named(outcome: Outcome) -> None:
     bundle = Bundle.load(outcome.model)
     bundle.require_fingerprint(bundle.spec.fingerprint)

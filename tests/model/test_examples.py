@@ -1,4 +1,5 @@
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -6,8 +7,16 @@ import polars as pl
 import pytest
 
 from cartwise.errors import InputError
+from cartwise.features.catalogue import SPECIFICATION
 from cartwise.model.examples import TrainingSet, labels
-from tests.model.worlds import change_manifest, read_manifest, read_part, write_world
+from cartwise.model.manifest import Manifest
+from tests.model.worlds import (
+    change_manifest,
+    read_manifest,
+    read_part,
+    write_part,
+    write_world,
+)
 
 
 def test_a_part_comes_in_order_whatever_the_batch_size(tmp_path: Path) -> None:
@@ -47,20 +56,82 @@ def test_a_folder_without_manifest_is_named(tmp_path: Path) -> None:
         TrainingSet.open(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["not json", "[]", "{}", '{"parts": 3}'])
-def test_a_manifest_that_is_none_is_named(tmp_path: Path, content: str) -> None:
-    (tmp_path / "manifest.json").write_text(content)
-    with pytest.raises(InputError, match=r"manifest\.json' is not the manifest"):
+@pytest.mark.parametrize(
+    "content", [b"not json", b"[]", b"{}", b'{"parts": 3}', b"\xff" * 9999, b"[" * 99_999]
+)
+def test_a_manifest_that_is_none_is_named_in_one_short_sentence(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "manifest.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"manifest\.json is damaged.*cartwise features") as caught:
         TrainingSet.open(tmp_path)
+    assert len(str(caught.value)) < len(str(tmp_path)) + 200
 
 
-def test_a_missing_key_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", [field.name for field in fields(Manifest)])
+def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
     training = write_world(tmp_path, carts=50).training
     facts = read_manifest(training)
-    del facts["horizon_seconds"]
+    del facts[key]
     (training / "manifest.json").write_text(json.dumps(facts))
-    with pytest.raises(InputError, match="horizon_seconds"):
+    with pytest.raises(InputError, match=key):
         TrainingSet.open(training)
+
+
+PART = {"carts": 9, "positives": 3, "first_cart": "2026-01-01", "last_cart": "2026-01-02"}
+OURS = {"fingerprint": SPECIFICATION.fingerprint}
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"feature_names": "abc"}, "feature_names"),
+        ({"feature_names": []}, "feature_names"),
+        ({"horizon_seconds": "24h"}, "horizon_seconds"),
+        ({"horizon_seconds": -1}, "horizon_seconds"),
+        ({"small": "no"}, "small"),
+        ({"counts": []}, "counts"),
+        ({"daily": [1]}, "daily"),
+        ({"first_event": "yesterday"}, "yesterday"),
+        ({"parts": {"train": PART | {"carts": "many"}}}, "carts"),
+        ({"parts": {"train": PART | {"positives": 10}}}, "10 of 9 carts"),
+        ({"parts": {"train": PART | {"last_cart": "soon"}}}, "soon"),
+        ({"parts": {"train": PART}}, "no part 'validation'"),
+        ({"parts": {"exam": PART}}, "parts"),
+        (OURS, "feature 1 is 'user_view_0d'"),
+        (OURS | {"feature_names": SPECIFICATION.vector[::-1]}, "feature 1 is"),
+        (OURS | {"feature_names": SPECIFICATION.vector[:9]}, "9 features"),
+    ],
+)
+def test_a_wrong_fact_is_named(tmp_path: Path, facts: dict[str, object], told: str) -> None:
+    training = write_world(tmp_path, carts=50).training
+    change_manifest(training, **facts)
+    with pytest.raises(InputError, match=rf"manifest\.json is damaged.*{told}.*build it again"):
+        TrainingSet.open(training)
+
+
+@pytest.mark.parametrize("name", ["label", "user_id", "user_view_0d"])
+@pytest.mark.parametrize("becomes", [None, "text"])
+def test_a_column_that_is_gone_or_of_another_kind_is_named(
+    tmp_path: Path, name: str, becomes: str | None
+) -> None:
+    data = TrainingSet.open(write_world(tmp_path, carts=50).training)
+    frame = read_part(data.path, "test")
+    other = [pl.lit(becomes).alias(name)] if becomes else []
+    write_part(data.path, "test", frame.drop(name).with_columns(other))
+    for read in (data.columns, lambda *asked: list(data.batches(*asked))):
+        with pytest.raises(InputError, match=rf"part-00000\.parquet.*column.* {name}.*build it"):
+            read("test", [name])
+
+
+@pytest.mark.parametrize("label", [None, 7])
+def test_a_label_that_is_none_is_refused(tmp_path: Path, label: int | None) -> None:
+    data = TrainingSet.open(write_world(tmp_path, carts=50).training)
+    frame = read_part(data.path, "test")
+    write_part(data.path, "test", frame.with_columns(label=pl.lit(label, pl.UInt8)))
+    for read in (data.columns, lambda *asked: list(data.batches(*asked))):
+        with pytest.raises(InputError, match="a label that is neither 0 nor 1"):
+            read("test", ["label"])
 
 
 def test_keys_that_a_later_version_adds_are_ignored(tmp_path: Path) -> None:

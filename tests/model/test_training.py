@@ -13,7 +13,8 @@ import pytest
 from cartwise.errors import InputError, NotEnoughData, OutputError
 from cartwise.model.boosting import Seeding
 from cartwise.model.bundle import BOOSTER, CALIBRATION, METRICS, Bundle
-from cartwise.model.examples import LEARNED_FROM, TrainingSet
+from cartwise.model.examples import TrainingSet
+from cartwise.model.manifest import LEARNED_FROM
 from cartwise.model.policy import Economics
 from cartwise.model.training import _cross_fitted, train
 from cartwise.progress import SILENT
@@ -180,7 +181,7 @@ def test_one_class_is_refused_with_its_numbers(tmp_path: Path, label: int) -> No
 def test_a_manifest_without_train_part_is_refused(tmp_path: Path) -> None:
     training = write_world(tmp_path, carts=300).training
     change_manifest(training, parts={})
-    with pytest.raises(NotEnoughData, match="0 carts"):
+    with pytest.raises(InputError, match="no part 'train'"):
         train(training, tmp_path / "model")
 
 

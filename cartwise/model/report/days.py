@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from cartwise.events import SECONDS_PER_DAY
-from cartwise.model.examples import Manifest
+from cartwise.model.manifest import Manifest
 from cartwise.model.report.drawing import (
     GOLD,
     GRAY,

@@ -8,7 +8,7 @@ from typing import Any, Final
 from cartwise.counting import counted
 from cartwise.duration import format_duration
 from cartwise.model.card import policy_sentence
-from cartwise.model.examples import Manifest
+from cartwise.model.manifest import Manifest
 from cartwise.model.report.drawing import theme_css
 from cartwise.model.report.plots import PLOTS, Evidence
 from cartwise.model.slices import Slice

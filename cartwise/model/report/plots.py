@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cartwise.model.examples import Manifest
 from cartwise.model.explanation import Contributions
 from cartwise.model.findings import Findings
+from cartwise.model.manifest import Manifest
 from cartwise.model.policy import Policy
 from cartwise.model.report.comparisons import draw_rivals, draw_slices
 from cartwise.model.report.days import draw_days
