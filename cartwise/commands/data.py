@@ -13,6 +13,7 @@ from cartwise.data.manifest import Manifest
 from cartwise.data.splits import By, SplitSettings
 from cartwise.data.training_set import TrainingSetSettings, build
 from cartwise.duration import format_duration, parse_duration
+from cartwise.model.summary import LEFT_OUT
 from cartwise.options import (
     GIGABYTE,
     Events,
@@ -112,12 +113,7 @@ def training_set_summary(manifest: Manifest) -> RenderableType:
             _minute(part["first_cart"]),
             _minute(part["last_cart"]),
         )
-    reasons = {
-        "embargoed": "embargo",
-        "censored_outage": "suspect span",
-        "censored_end": "log's end",
-    }
-    for fate, reason in reasons.items():
+    for fate, reason in LEFT_OUT.items():
         if manifest["counts"][fate]:
             table.add_row(f"[dim]out: {reason}", f"[dim]{manifest['counts'][fate]:,}")
     horizon = format_duration(manifest["horizon_seconds"])

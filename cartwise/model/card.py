@@ -7,7 +7,7 @@ from cartwise.duration import format_duration
 from cartwise.model.baselines import NAMES as BASELINES
 from cartwise.model.manifest import Manifest
 from cartwise.model.policy import Policy
-from cartwise.model.summary import baseline_title, sentences, with_interval
+from cartwise.model.summary import baseline_title, pays_sentence, sentences, with_interval
 
 _HEADLINES = ("auc", "average_precision", "log_loss", "brier", "ece", "lift_10", "capture_10")
 
@@ -78,8 +78,8 @@ def policy_sentence(policy: Policy) -> str:
     return (
         "A nudge is worth probability * (1 - bought_anyway_share) * margin_share * price - "
         f"nudge_cost, with bought_anyway_share {economics.bought_anyway_share:g}, margin_share "
-        f"{economics.margin_share:g} and nudge_cost {economics.nudge_cost:g}: it pays above a "
-        f"probability of {policy.threshold:.3f} at a price of {policy.reference_price:,.2f}. "
+        f"{economics.margin_share:g} and nudge_cost {economics.nudge_cost:g}: it "
+        f"{pays_sentence(policy.threshold, policy.reference_price)}. "
         "The three numbers are assumptions until the shop has measured its own."
     )
 

@@ -18,7 +18,7 @@ def render_decision(decision: Decision, facts: Mapping[str, str]) -> str:
         "<!doctype html><html lang=en><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width'><title>Gate</title>"
         f"<style>{css}</style><main><h1>The challenger {verdict}</h1>"
-        f"<div class=scroll><table>{told}</table></div><div class=scroll><table>"
+        f"<div class=scroll><table>{told}</table></div><div class=scroll><table class=told>"
         f"<tr><th>check</th><th></th><th>figure</th><th>limit</th><th>told</th></tr>{rows}"
         "</table></div></main></html>\n"
     )

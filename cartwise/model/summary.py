@@ -26,6 +26,13 @@ _NICE_NAMES: Final = {
     "logistic": "logistic regression",
 }
 
+LEFT_OUT: Final = {
+    "embargoed": "embargo",
+    "censored_outage": "suspect span",
+    "censored_end": "log's end",
+}
+"""Why a cart is in no part: by the name of its count in a manifest."""
+
 
 def baseline_title(name: str) -> str:
     """A baseline's name as it reads in a sentence."""
@@ -119,10 +126,17 @@ def _targeting(metrics: Mapping[str, Any]) -> str:
     )
 
 
+def pays_sentence(threshold: float, price: float) -> str:
+    """When a nudge pays: what follows "a nudge" in a sentence."""
+    if threshold >= 1.0:
+        return f"never pays at a price of {price:,.2f}"
+    return f"pays above a probability of {threshold:.3g} at a price of {price:,.2f}"
+
+
 def _money(metrics: Mapping[str, Any]) -> str:
     return (
-        f"With the policy's costs a nudge pays above a probability of {metrics['threshold']:.2f} "
-        f"at a price of {metrics['reference_price']:,.2f}; nudging by the policy "
+        f"With the policy's costs a nudge "
+        f"{pays_sentence(metrics['threshold'], metrics['reference_price'])}; nudging by the policy "
         f"({metrics['nudged_share'] * 100:.0f} % of carts) is worth "
         f"{metrics['expected_value']:,.0f} per 1,000 carts, nudging everybody "
         f"{metrics['expected_value_everyone']:,.0f}."

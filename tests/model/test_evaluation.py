@@ -18,7 +18,14 @@ from cartwise.model.report.plots import PLOTS
 from cartwise.model.training import train
 from tests.model.conftest import QUICK, ROUGH, Outcome
 from tests.model.test_measures import auc_of_pairs
-from tests.model.worlds import World, change_manifest, change_part, read_part, write_world
+from tests.model.worlds import (
+    World,
+    change_manifest,
+    change_part,
+    read_manifest,
+    read_part,
+    write_world,
+)
 
 ASKED = (
     *("auc", "average_precision", "log_loss", "brier", "ece", "base_rate"),
@@ -233,6 +240,9 @@ def test_the_report_tells_the_metrics_and_the_ceiling(outcome: Outcome) -> None:
     assert f"AUC {metrics['auc']:.3f} ({metrics['auc_low']:.3f}" in text
     assert f"The true probabilities reach AUC {metrics['ceiling_auc']:.3f}" in text
     assert "Few carts" not in text
+    counts = read_manifest(outcome.world.training)["counts"]
+    assert f"In no part, of {counts['carts']:,} carts in the log" in text
+    assert "2026-01-03 00:00 to 2026-01-04 00:00: purchases (no purchases)" in text
 
 
 def test_a_shops_own_names_cannot_break_the_report(tmp_path: Path) -> None:
@@ -301,7 +311,9 @@ def test_carts_without_price_are_worth_nothing(tmp_path: Path) -> None:
         part = read_part(world.training, name)
         change_part(world.training, name, part.with_columns(price=pl.lit(0.0)))
     train(world.training, tmp_path / "model")
-    metrics = evaluated(tmp_path, world).metrics
+    found = evaluated(tmp_path, world)
+    assert "a nudge never pays at a price of 0.00" in Page(found.report.read_text()).text
+    metrics = found.metrics
     assert (metrics["threshold"], metrics["nudged_share"], metrics["expected_value"]) == (1, 0, 0)
 
 

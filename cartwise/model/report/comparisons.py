@@ -1,5 +1,6 @@
 """Plots of estimates beside each other: the model and its baselines, and kinds of carts."""
 
+import math
 from collections.abc import Mapping, Sequence
 from textwrap import shorten
 from typing import Final
@@ -61,6 +62,8 @@ def draw_slices(slices: Sequence[Slice]) -> str:
         quality.set_yticks(range(len(rows)), names)
         quality.set_ylim(len(rows) - 0.4, -0.6)
         quality.axvline(0.5, color=MUTED, lw=0.8)
+        if not any(math.isfinite(one.auc.value) for one in slices):
+            quality.set(xticks=[], xlabel="cannot be told")
         quality.set_title("AUC", color=MODEL)
         share.set_title("bought, | predicted", color=WARM)
         share.xaxis.set_major_formatter(percent)

@@ -12,7 +12,7 @@ from cartwise.model.manifest import Manifest
 from cartwise.model.report.drawing import theme_css
 from cartwise.model.report.plots import PLOTS, Evidence
 from cartwise.model.slices import Slice
-from cartwise.model.summary import estimate_text, few_carts, sentences, with_interval
+from cartwise.model.summary import LEFT_OUT, estimate_text, few_carts, sentences, with_interval
 
 _SECTIONS: Final[Mapping[str, Sequence[str]]] = {
     "How well it ranks": ("roc", "rivals", "gain", "precision-recall"),
@@ -113,19 +113,23 @@ def _data_card(manifest: Manifest) -> str:
         (name, f"{part.carts:,}", f"{part.positives:,}", part.first_cart[:10], part.last_cart[:10])
         for name, part in manifest.parts.items()
     ]
-    counts = [(name.replace("_", " "), f"{count:,}") for name, count in manifest.counts.items()]
-    spans = [
-        (_minute(span.start), _minute(span.end), f"{span.kind}: {span.reason}")
-        for span in manifest.censored_spans
-    ]
-    censored = _table(("censored from", "to", "why"), spans) if spans else ""
+    left_out = [(why, f"{manifest.counts[fate]:,}") for fate, why in LEFT_OUT.items()]
     return (
         "<div class=card><h3>Parts</h3>"
         + _table(("part", "carts", "bought", "first cart", "last cart"), parts)
-        + "<h3>Carts in the log</h3>"
-        + _table(("kind", "carts"), counts)
-        + f"{censored}</div>"
+        + f"<h3>In no part, of {counted(manifest.counts['carts'], 'cart')} in the log</h3>"
+        + _table(("why", "carts"), left_out)
+        + f"{_suspect_spans(manifest)}</div>"
     )
+
+
+def _suspect_spans(manifest: Manifest) -> str:
+    told = "".join(
+        f"<li>{_minute(span.start)} to {_minute(span.end)}: "
+        f"{escape(span.kind.replace('_', ' '))} ({escape(span.reason)})</li>"
+        for span in manifest.censored_spans
+    )
+    return f"<h3>Suspect spans</h3><ul>{told}</ul>" if told else ""
 
 
 def _minute(time: str) -> str:

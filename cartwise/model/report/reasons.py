@@ -12,22 +12,27 @@ Array = NDArray[np.float64]
 
 _STRONGEST: Final = 14
 _DOTS: Final = 220
+_NAME_ABOVE: Final = 0.36
+"""How far a row's name stands above its middle; the dots have the room below it."""
+_SWARM_BELOW: Final = 0.13
+_SWARM_HALF: Final = 0.27
 
 
 def draw_contributions(contributions: Contributions) -> str:
     """The strongest features: a dot per cart at its contribution, colored by the value."""
     strongest = contributions.strongest(_STRONGEST)
     step = -(-len(contributions.values) // _DOTS)
-    with figure(0.6 + 0.42 * max(2, len(strongest))) as (drawn, [axes]):
+    with figure(0.6 + 0.46 * max(2, len(strongest))) as (drawn, [axes]):
         for place, feature in enumerate(strongest):
             values = contributions.values[::step, feature]
             colors = _value_colors(contributions.vectors[::step, feature])
-            heights = place + _swarm(values)
+            heights = place + _SWARM_BELOW + _swarm(values)
             for color in (GRAY, *VALUES):
                 kept = colors == color
                 axes.plot(values[kept], heights[kept], "o", color=color, ms=2.6, mew=0, alpha=0.8)
             name = contributions.names[feature]
-            axes.text(0.0, place - 0.36, name, va="center", transform=axes.get_yaxis_transform())
+            beside = axes.get_yaxis_transform()
+            axes.text(0.0, place - _NAME_ABOVE, name, va="center", transform=beside)
         axes.set_yticks([])
         axes.set_ylim(len(strongest) - 0.4, -0.7)
         axes.axvline(0.0, color=MUTED, lw=0.8)
@@ -49,7 +54,7 @@ def _value_colors(values: NDArray[np.float32]) -> NDArray[np.str_]:
 
 
 def _swarm(values: Array) -> Array:
-    """Offsets (n,) that spread dots where they are dense, within a row of height 1."""
+    """Offsets (n,) that spread dots where they are dense, in a row's room for them."""
     spread = max(float(np.ptp(values)), 1e-12)
     cells = ((values - values.min()) / spread * 60).astype(int)
     offsets = np.zeros(len(values))
@@ -57,4 +62,4 @@ def _swarm(values: Array) -> Array:
         members = np.flatnonzero(cells == cell)
         ladder = np.arange(len(members))
         offsets[members] = (ladder + 1) // 2 * np.where(ladder % 2, 1.0, -1.0)
-    return offsets * min(0.06, 0.4 / max(1.0, float(np.abs(offsets).max())))
+    return offsets * min(0.06, _SWARM_HALF / max(1.0, float(np.abs(offsets).max())))
