@@ -1,17 +1,17 @@
 """The whole run: from raw event files to an evaluated model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from cartwise.data.ingest import IngestReport, ingest, require_events
 from cartwise.data.manifest import Manifest
 from cartwise.data.training_set import TrainingSetSettings, build
-from cartwise.errors import InputError
+from cartwise.errors import InputError, OutputError
 from cartwise.folders import locked
 from cartwise.model.evaluation import Evaluation, EvaluationSettings, evaluate
-from cartwise.model.mlflow_store import Tracking
+from cartwise.model.mlflow_store import Tracking, require_reachable
 from cartwise.model.tracking import TrackedRun, track
 from cartwise.model.training import TrainingSettings, train
 from cartwise.model.usage import Sample, measured
@@ -34,13 +34,14 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Run:
-    """What every step of a run found."""
+    """What every step of a run found; ``untracked`` is why it could not be tracked at its end."""
 
     out: Path
     ingest: IngestReport
     manifest: Manifest
     evaluation: Evaluation
     tracked: TrackedRun | None
+    untracked: OutputError | None = None
 
     def facts(self) -> dict[str, Any]:
         """The run as JSON takes it: the metrics, flat, and what became of the rows."""
@@ -61,11 +62,14 @@ def run(
     Running again with more files goes on from what is there.
 
     Raises:
+        OutputError: runs cannot be tracked where they shall be; nothing was done.
         CartwiseError: what a step cannot do; the steps before it are complete.
     """
     settings = settings or RunSettings()
     if truth and not truth.exists():
         raise InputError(f"the truth file {truth} does not exist: check the path")
+    if settings.tracking:
+        require_reachable(settings.tracking)
     with locked(out, "run"):
         return _run(sources, out, settings, truth, progress)
 
@@ -86,19 +90,15 @@ def _run(
         evaluation = evaluate(
             model, training, out, settings.evaluation, truth=truth, progress=progress
         )
-    tracked = _track(model, evaluation, training, usage, settings.tracking, progress)
-    return Run(out, ingested, manifest, evaluation, tracked)
+    whole = Run(out, ingested, manifest, evaluation, None)
+    return _tracked(whole, usage, settings.tracking, progress) if settings.tracking else whole
 
 
-def _track(
-    model: Path,
-    evaluation: Evaluation,
-    training: Path,
-    usage: list[Sample],
-    place: Tracking | None,
-    progress: Progress,
-) -> TrackedRun | None:
-    if place is None:
-        return None
+def _tracked(run: Run, usage: list[Sample], place: Tracking, progress: Progress) -> Run:
+    """The run with where it was tracked; what it made is whole even where that fails."""
     progress.say("tracking the run in MLflow")
-    return track(model, place, evaluation, training, usage)
+    try:
+        tracked = track(run.out / MODEL, place, run.evaluation, run.out / TRAINING, usage)
+    except OutputError as error:
+        return replace(run, untracked=error)
+    return replace(run, tracked=tracked)

@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import polars as pl
@@ -101,6 +103,40 @@ def test_run_reports_the_share_of_the_ceiling(cartwise: Commands, shop: Path) ->
     facts = json.loads(told.out)
     assert 0.5 < facts["ceiling_auc"] < 1
     assert facts["ingest"]["rows_in"] == facts["ingest"]["rows_out"] + facts["ingest"]["duplicates"]
+
+
+def test_run_asks_where_it_is_tracked_before_the_work(cartwise: Commands, shop: Path) -> None:
+    told = cartwise("run", shop, "--out", "out", "--tracking-uri", "http://127.0.0.1:9")
+    assert told.code == 1
+    assert "--no-track" in told.err
+    assert "reading" not in told.err
+    assert not Path("out").exists()
+
+
+class _TakesNothing(BaseHTTPRequestHandler):
+    """A server of MLflow that knows no experiment and lets none be made."""
+
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.end_headers()
+        self.wfile.write(b'{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "none"}')
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def test_a_run_that_cannot_be_tracked_at_its_end_tells_what_it_made_first(
+    cartwise: Commands, shop: Path, out: Path
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _TakesNothing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://127.0.0.1:{server.server_port}"
+        told = cartwise("run", shop, "--horizon", "4h", "--out", out, "--tracking-uri", uri, "-q")
+        server.shutdown()
+    assert told.code == 1
+    assert "model: out/model" in told.out
+    assert told.err.startswith("cartwise: the run could not be tracked in MLflow")
+    assert told.err.count("\n") == 1
 
 
 def test_no_score_of_an_earlier_cart_depends_on_the_last_day(

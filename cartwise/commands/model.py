@@ -16,7 +16,7 @@ from cartwise.model.baselines import NAMES as BASELINES
 from cartwise.model.boosting import Boosting, Seeding
 from cartwise.model.evaluation import Evaluation, EvaluationSettings
 from cartwise.model.evaluation import evaluate as evaluate_model
-from cartwise.model.mlflow_store import Tracking
+from cartwise.model.mlflow_store import Tracking, require_reachable
 from cartwise.model.parameters import Parameters, read_parameters
 from cartwise.model.policy import Economics
 from cartwise.model.summary import baseline_title, few_carts, with_interval
@@ -98,6 +98,8 @@ def train(
     settings = replace(settings, boosting=parameters.boosting)
     progress = open_progress(quiet=quiet)
     place = Tracking(tracking_uri)
+    if tune and track:
+        require_reachable(place)
     with _source(features, training, feature_repo, progress) as source:
         if tune:
             search = _Search(parameters, settings.seeding, tune, jobs, study)

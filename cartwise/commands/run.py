@@ -70,6 +70,8 @@ def run(
     )
     result = run_pipeline(sources, out, settings, truth=truth, progress=open_progress(quiet=quiet))
     present(result.facts(), run_summary(result), as_json=as_json)
+    if result.untracked:
+        raise result.untracked
 
 
 def run_summary(run: Run) -> RenderableType:

@@ -6,15 +6,16 @@ MLflow is imported by this module alone, and only when it is used: that takes se
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Final
 
 from cartwise.disk import writable
-from cartwise.errors import CartwiseError
+from cartwise.errors import CartwiseError, OutputError
 from cartwise.masking import masked
 
 EXPERIMENT: Final = "cartwise"
@@ -28,6 +29,16 @@ _MANNERS: Final = {
     # The standard output belongs to the command line and its --json.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+
+_IMPATIENCE: Final = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+"""While nothing is done yet, a server that does not answer is not waited for."""
+
+_LONGEST_REASON: Final = 200
+
+_UNREACHABLE: Final = (
+    "MLflow at '{uri}' could not be asked, so the run could not be tracked ({reason}): start it, "
+    f"set {TRACKING_URI} to another one, or do not track (--no-track)"
+)
 
 
 @dataclass(frozen=True)
@@ -63,8 +74,54 @@ def opened(place: Tracking, refusal: type[CartwiseError], sentence: str) -> Iter
     except CartwiseError:
         raise
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise refusal(masked(sentence.format(uri=place.address, reason=reason))) from error
+        told = sentence.format(uri=place.address, reason=_reason(error))
+        raise refusal(masked(told)) from error
+
+
+def require_reachable(place: Tracking) -> None:
+    """Raise OutputError where runs could not be kept: asked before work that takes long.
+
+    Nothing is made in a folder of our own.
+    """
+    if place.uri is None:
+        _require_writable(place.folder)
+        return
+    with _set(_IMPATIENCE), opened(place, OutputError, _UNREACHABLE) as mlflow:
+        mlflow.get_experiment_by_name(EXPERIMENT)
+
+
+def _require_writable(folder: Path) -> None:
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"'{above}' is no folder that may be written, so the run could not be tracked in "
+            f"{folder}: set {TRACKING_URI}, or do not track (--no-track)"
+        )
+
+
+@contextmanager
+def _set(variables: Mapping[str, str]) -> Iterator[None]:
+    """Variables of the environment, for a while."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _reason(error: BaseException) -> str:
+    """What the system says where that is behind an error; the libraries' own words are long."""
+    root = error
+    while cause := root.__cause__ or root.__context__:
+        root = cause
+    if isinstance(root, OSError) and root.strerror:
+        return root.strerror
+    return shorten(str(error).strip().partition("\n")[0] or type(error).__name__, _LONGEST_REASON)
 
 
 @contextmanager

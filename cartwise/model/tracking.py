@@ -28,7 +28,8 @@ _MOST_METRICS: Final = 1000
 
 _SENTENCE: Final = (
     "the run could not be tracked in MLflow at '{{uri}}' ({{reason}}); the bundle '{model}' is "
-    f"whole: start the server and run it again, or unset {TRACKING_URI} to track locally"
+    f"whole: start the server and run it again, unset {TRACKING_URI} to track locally, or do not "
+    "track (--no-track)"
 )
 
 

@@ -10,7 +10,7 @@ import xgboost as xgb
 from cartwise.errors import OutputError
 from cartwise.model.bundle import BOOSTER, Bundle
 from cartwise.model.lineage import code_version, training_digest
-from cartwise.model.mlflow_store import Tracking
+from cartwise.model.mlflow_store import Tracking, require_reachable
 from cartwise.model.report.plots import PLOTS
 from cartwise.model.tracking import TrackedRun, track
 from cartwise.model.usage import Sample, measured
@@ -137,6 +137,23 @@ def test_a_second_run_joins_the_first(tracked: Tracked, outcome: Outcome) -> Non
     second = track(outcome.model, Tracking(folder=tracked.folder), outcome.evaluation)
     assert second.tracking_uri == tracked.run.tracking_uri
     assert second.run_id != tracked.run.run_id
+
+
+def test_a_place_that_takes_no_runs_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    away = r"'http://127\.0\.0\.1:9' could not be asked.*\(Connection refused\).*--no-track"
+    with pytest.raises(OutputError, match=away):
+        require_reachable(Tracking("http://127.0.0.1:9"))
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"file' is no folder .*--no-track"):
+        require_reachable(Tracking(folder=tmp_path / "file" / "mlruns"))
+    require_reachable(Tracking(folder=tmp_path / "new" / "mlruns"))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_server_that_does_not_answer_is_named_and_the_bundle_stays(
