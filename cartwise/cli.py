@@ -61,7 +61,7 @@ COMMANDS: Final = (
 
 
 def main() -> None:
-    """Run the command line; an expected error is one sentence and exit code 1."""
+    """Run the command line; an expected error is one sentence and its exit code."""
     signal.signal(signal.SIGTERM, _stop)
     # Threads that train would else burn, to wait for each other, what other programs compute with:
     # on a busy machine that took four times as long. Read when the library is loaded.
@@ -74,7 +74,7 @@ def main() -> None:
             app(default_map=file_settings(_options_by_command(app)))
     except CartwiseError as error:
         sys.stderr.write(f"cartwise: {error}\n")
-        sys.exit(1)
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         # Before a command has begun: its libraries take seconds to load.
         sys.exit(128 + signal.SIGINT)

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from cartwise.errors import InputError
+from cartwise.errors import UsageError
 
 UNITS: Final = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 
@@ -11,11 +11,11 @@ LONGEST: Final = 3650 * UNITS["d"]
 
 
 def parse_duration(text: str) -> int:
-    """Seconds of a duration: ``parse_duration("30m") == 1800``; raises InputError."""
+    """Seconds of a duration: ``parse_duration("30m") == 1800``; raises UsageError."""
     match = re.fullmatch(r"(\d+)\s*([smhd])", text.strip().lower())
     seconds = int(match[1]) * UNITS[match[2]] if match and len(match[1]) <= 9 else 0
     if not 0 < seconds <= LONGEST:
-        raise InputError(
+        raise UsageError(
             f"'{text}' is not a duration: write a whole number and s, m, h or d, such as 30m or "
             "24h, of ten years at most"
         )

@@ -1,14 +1,18 @@
 """Every error that a caller may want to catch, as one tree.
 
 A message says what is wrong, where, and what to do. The command line prints it as one sentence
-and exits with 1; anything that is not a ``CartwiseError`` is a defect.
+and exits with 1, or with 2 where the command itself was wrong; anything that is not a
+``CartwiseError`` is a defect.
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 
 class CartwiseError(Exception):
     """Base of all expected errors."""
+
+    exit_code: ClassVar[int] = 1
 
 
 class InputError(CartwiseError):
@@ -17,6 +21,18 @@ class InputError(CartwiseError):
 
 class OutputError(CartwiseError):
     """A result cannot be written: no permission, no space, or something else is in the way."""
+
+
+class UsageError(InputError):
+    """An option or argument has a value that it cannot have, whatever the data is like."""
+
+    exit_code = 2
+
+
+class PlaceTaken(OutputError):
+    """A result would be written over what is not an older one of its kind, or into what is read."""
+
+    exit_code = 2
 
 
 class NotEnoughData(CartwiseError):

@@ -12,7 +12,7 @@ from secrets import token_hex
 from typing import Final
 
 from cartwise.disk import writable
-from cartwise.errors import OutputError
+from cartwise.errors import OutputError, PlaceTaken
 
 _BLOCK_BYTES: Final = 65_536
 
@@ -122,17 +122,25 @@ def _lock(descriptor: int, folder: Path, work: str) -> None:
 
 
 def require_free(folder: Path, contents: Collection[str], what: str) -> None:
-    """Raise OutputError unless ``folder`` is absent, or holds at most ``contents``.
+    """Raise PlaceTaken unless ``folder`` is absent, or holds at most ``contents``.
 
     ``what`` it is for, such as "a bundle", stands in the message.
     """
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"'{folder}' is a file: choose a folder for {what}")
+        raise PlaceTaken(f"'{folder}' is a file: choose a folder for {what}")
     names = (path.name for path in folder.iterdir()) if folder.exists() else ()
     if foreign := sorted(name for name in names if name not in contents):
-        raise OutputError(
+        raise PlaceTaken(
             f"'{folder}' holds '{foreign[0]}', which is not of {what}: choose another folder"
         )
+
+
+def require_outside(out: Path, *read: Path) -> None:
+    """Raise PlaceTaken where ``out`` is one of the folders that are read, or lies in one."""
+    for folder in read:
+        if out.resolve().is_relative_to(folder.resolve()):
+            where = "is" if out.resolve() == folder.resolve() else f"lies in '{folder}', which is"
+            raise PlaceTaken(f"'{out}' {where} read: choose another place to write to")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any, Final
 from cartwise.data.ingest import IngestReport, ingest, require_events
 from cartwise.data.manifest import Manifest
 from cartwise.data.training_set import TrainingSetSettings, build
-from cartwise.errors import InputError, OutputError
+from cartwise.errors import InputError, OutputError, PlaceTaken
 from cartwise.folders import locked
 from cartwise.model.evaluation import Evaluation, EvaluationSettings, evaluate
 from cartwise.model.mlflow_store import Tracking, require_reachable
@@ -62,12 +62,16 @@ def run(
     Running again with more files goes on from what is there.
 
     Raises:
+        PlaceTaken: ``out`` is one of the sources.
         OutputError: runs cannot be tracked where they shall be; nothing was done.
         CartwiseError: what a step cannot do; the steps before it are complete.
     """
     settings = settings or RunSettings()
     if truth and not truth.exists():
         raise InputError(f"the truth file {truth} does not exist: check the path")
+    for source in sources:
+        if source.resolve() == out.resolve():
+            raise PlaceTaken(f"'{out}' is both read and written to: choose another --out")
     if settings.tracking:
         require_reachable(settings.tracking)
     with locked(out, "run"):
@@ -82,7 +86,7 @@ def _run(
     progress: Progress,
 ) -> Run:
     events, training, model = (out / name for name in (EVENTS, TRAINING, MODEL))
-    ingested = ingest(sources, events, progress=progress, skip=[training])
+    ingested = ingest(sources, events, progress=progress, skip=[training, model])
     require_events(ingested, events)
     manifest = build(events, training, settings.training_set, progress=progress)
     with measured() as usage:

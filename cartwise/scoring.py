@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 from cartwise.data.labels import cart_rows
 from cartwise.data.log import Log
 from cartwise.data.passes import Day, Passes, division_for
-from cartwise.errors import OutputError
+from cartwise.errors import PlaceTaken
 from cartwise.features.catalogue import SPECIFICATION
-from cartwise.folders import replaced_file
+from cartwise.folders import replaced_file, require_outside
 from cartwise.model.bundle import Bundle
 from cartwise.progress import SILENT, Progress
 
@@ -67,12 +67,10 @@ def score(
 
 
 def _require_free(out: Path, *inputs: Path) -> None:
-    """Raise OutputError where ``out`` lies in an input, or something else than Parquet is there."""
-    for folder in inputs:
-        if folder.resolve() in out.resolve().parents:
-            raise OutputError(f"'{out}' lies in '{folder}', which is read: choose another place")
+    """Raise PlaceTaken where ``out`` lies in an input, or something else than Parquet is there."""
+    require_outside(out, *inputs)
     if out.is_dir() or (out.exists() and not _is_parquet(out)):
-        raise OutputError(f"'{out}' exists and is no Parquet file: choose another name")
+        raise PlaceTaken(f"'{out}' exists and is no Parquet file: choose another name")
 
 
 def _is_parquet(file: Path) -> bool:

@@ -207,12 +207,14 @@ def test_run_again_with_out_inside_of_the_source(cartwise: Commands, shop: Path)
         assert told.code == 0, told.err
 
 
+@pytest.mark.usefixtures("shop")
 def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> None:
     Path("thesis").mkdir()
     Path("thesis/notes.txt").write_text("mine")
     day = next((out / "events").glob("event_date=*/events.parquet"))
     before = day.read_bytes()
     score = ("score", "--model", "out/model", "--events", "out/events", "-q", "--out")
+    evaluate = ("evaluate", "--model", "out/model", "--training", "out/training", "-q", "--out")
     for command in [
         ("features", "--events", "out/events", "--out", "thesis"),
         ("features", "--events", "out/events", "--out", "out/events"),
@@ -220,12 +222,38 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
         (*score, day),
         (*score, "thesis/notes.txt"),
         (*score, "thesis"),
+        (*evaluate, "thesis"),
+        (*evaluate, "out/events"),
+        (*evaluate, "out/training"),
+        (*evaluate, "out/training/found"),
+        (*evaluate, "out/model"),
+        (*evaluate, "raw"),
+        ("run", "raw", "--out", "raw"),
+        ("run", "out/model/plots.csv", "--out", "out"),
+        ("run", "out/events", "--out", "out"),
     ]:
         told = cartwise(*command)
-        assert told.code == 1, command
+        assert told.code == 2, command
         assert told.err.count("\n") == 1
+    assert not list(Path("raw").glob("*/"))
     assert day.read_bytes() == before
     assert Path("thesis/notes.txt").read_text() == "mine"
+
+
+def test_an_evaluation_takes_the_place_of_an_older_one(cartwise: Commands, out: Path) -> None:
+    command = ("evaluate", "--model", out / "model", "--training", out / "training", "-q", "--out")
+    for _ in range(2):
+        told = cartwise(*command, "found", "--plots", "found/drawn")
+        assert told.code == 0, told.err
+        Path("found/.gitignore").touch()
+    assert {path.name for path in Path("found").iterdir()} == {
+        ".gitignore",
+        "drawn",
+        "metrics.json",
+        "report.html",
+    }
+    told = cartwise(*command, out)
+    assert told.code == 0, told.err
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut"])

@@ -14,7 +14,7 @@ from cartwise.counting import counted
 from cartwise.disk import writable
 from cartwise.model.baselines import NAMES as BASELINES
 from cartwise.model.boosting import Boosting, Seeding
-from cartwise.model.evaluation import Evaluation, EvaluationSettings
+from cartwise.model.evaluation import Evaluation, EvaluationSettings, require_free
 from cartwise.model.evaluation import evaluate as evaluate_model
 from cartwise.model.mlflow_store import Tracking, require_reachable
 from cartwise.model.parameters import Parameters, read_parameters
@@ -170,6 +170,7 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Measure a bundle on the test part: OUT gets metrics.json and report.html."""
+    require_free(out, model, training, plots)
     settings = evaluation_settings(seed, threads)
     progress = open_progress(quiet=quiet)
     evaluation = evaluate_model(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedIOBase, BufferedReader
+from itertools import product
 from pathlib import Path
 from typing import Final, Literal
 
@@ -15,7 +16,7 @@ from cartwise.data.lake import row_count
 from cartwise.data.raw_rows import RawRows
 from cartwise.data.simulator.writing import TRUTH_FILE
 from cartwise.disk import readable
-from cartwise.errors import InputError
+from cartwise.errors import InputError, UsageError
 from cartwise.events import COLUMNS
 from cartwise.progress import Advance
 
@@ -66,13 +67,13 @@ def find_sources(
     is to be written, if any, and of folders to skip. A file that is met twice is read once.
 
     Raises:
-        InputError: a path is missing, holds no event files or lies in the lake, or a file is not
-            one of events.
+        InputError: a path is missing or holds no event files, or a file is not one of events.
+        UsageError: a path lies in the lake or in a folder to skip.
     """
-    for path in paths:
-        if lake is not None and _is_within(path, lake):
-            raise InputError(f"{path} lies in {lake}, which is written to: choose another folder")
-    without = [*skip, *([lake] if lake is not None else [])]
+    without = [*([lake] if lake is not None else []), *skip]
+    for path, folder in product(paths, without):
+        if _is_within(path, folder):
+            raise UsageError(f"{path} lies in {folder}, which is written to: choose another folder")
     files = [file for path in paths for file in _files(path, without)]
     if not files:
         raise InputError("no source was given: name at least one event file or folder")

@@ -29,10 +29,10 @@ from cartwise.data.manifest import Manifest, describe, write_manifest
 from cartwise.data.outcomes import Outcomes
 from cartwise.data.passes import Day, Passes, division_for
 from cartwise.data.splits import PARTS, SplitSettings
-from cartwise.errors import InputError, OutputError
+from cartwise.errors import InputError, PlaceTaken
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.checkpoint import Checkpoint
-from cartwise.folders import replaced, require_free
+from cartwise.folders import replaced, require_free, require_outside
 from cartwise.progress import SILENT, Progress
 
 STATES: Final = "states"
@@ -86,10 +86,10 @@ def build(
 
 
 def _require_free(out: Path, lake: Path) -> None:
-    """Raise OutputError unless ``out`` is absent, empty or a training set, and not in the lake."""
-    ours, theirs = out.resolve(), lake.resolve()
-    if ours == theirs or ours in theirs.parents or theirs in ours.parents:
-        raise OutputError(f"'{out}' and the events in '{lake}' overlap: choose another folder")
+    """Raise PlaceTaken unless ``out`` is absent, empty or a training set, and not in the lake."""
+    require_outside(out, lake)
+    if out.resolve() in lake.resolve().parents:
+        raise PlaceTaken(f"'{out}' holds the events in '{lake}': choose another folder")
     require_free(out, CONTENTS, "a training set")
 
 

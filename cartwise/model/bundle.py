@@ -161,7 +161,7 @@ def write_bundle(out: Path, files: Mapping[str, bytes]) -> None:
 
 
 def require_free(out: Path) -> None:
-    """Raise OutputError unless ``out`` is absent, an empty folder or an older bundle."""
+    """Raise PlaceTaken unless ``out`` is absent, an empty folder or an older bundle."""
     folders.require_free(out, {*FILES, CHECKSUMS}, "a bundle")
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from cartwise import folders
 from cartwise.errors import InputError
 from cartwise.folders import replaced_file
 from cartwise.model import bundle as layout
@@ -29,6 +30,9 @@ from cartwise.model.slices import Slice
 from cartwise.progress import SILENT, Progress
 
 REPORT: Final = "report.html"
+_CONTENTS: Final = frozenset({layout.METRICS, REPORT, "events", "training", "model"})
+"""What a folder of a run holds, an evaluation beside what was evaluated."""
+
 _POINTS: Final = 101
 
 
@@ -93,6 +97,17 @@ def evaluate(
         documents,
         _curves(evidence.findings),
     )
+
+
+def require_free(out: Path, model: Path, training: Path, plots: Path | None = None) -> None:
+    """Raise PlaceTaken unless ``out`` is absent or empty, or holds an evaluation or a whole run.
+
+    Plots may lie in it; it may not lie in what is read.
+    """
+    folders.require_outside(out, model, training)
+    plots_name = {plots.name} if plots and plots.resolve().parent == out.resolve() else set()
+    hidden = {path.name for path in out.glob(".*")}
+    folders.require_free(out, {*_CONTENTS, *plots_name, *hidden}, "an evaluation")
 
 
 def _curves(findings: Findings) -> dict[str, pl.DataFrame]:

@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cartwise.errors import BundleError, InputError
+from cartwise.errors import BundleError, InputError, UsageError
 
 Array = NDArray[np.float64]
 
@@ -39,13 +39,13 @@ class Economics:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.margin_share <= 1.0:
-            raise InputError(f"margin_share is {self.margin_share}: give a share in (0, 1]")
+            raise UsageError(f"margin_share is {self.margin_share}: give a share in (0, 1]")
         if not 0.0 <= self.bought_anyway_share < 1.0:
-            raise InputError(
+            raise UsageError(
                 f"bought_anyway_share is {self.bought_anyway_share}: give a share in [0, 1)"
             )
         if not 0.0 <= self.nudge_cost < np.inf:
-            raise InputError(f"nudge_cost is {self.nudge_cost}: give an amount of 0 or more")
+            raise UsageError(f"nudge_cost is {self.nudge_cost}: give an amount of 0 or more")
 
     def extra_margin(self, price: Array) -> Array:
         """What a nudged cart earns, on average, if it is bought: (n,) for prices (n,)."""

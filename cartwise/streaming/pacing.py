@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cartwise.errors import InputError
+from cartwise.errors import UsageError
 
 _LONGEST_WAIT_SECONDS = 0.2
 
@@ -13,14 +13,14 @@ def parse_speed(text: str) -> float | None:
     """Seconds of the log per second: ``parse_speed("60x") == 60.0``; None for "max".
 
     Raises:
-        InputError: it is neither.
+        UsageError: it is neither.
     """
     if text.strip().lower() == "max":
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)x?", text.strip().lower())
     speed = float(match[1]) if match else 0.0
     if not speed > 0:
-        raise InputError(f"'{text}' is no speed: write 1x, 60x or the like, or max")
+        raise UsageError(f"'{text}' is no speed: write 1x, 60x or the like, or max")
     return speed
 
 
