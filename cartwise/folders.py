@@ -4,7 +4,7 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
@@ -47,6 +47,21 @@ def replaced_file(file: Path) -> Iterator[Path]:
         fresh = folder / file.name
         yield fresh
         fresh.replace(file)
+
+
+@contextmanager
+def written_together(folder: Path, contents: Mapping[str, bytes]) -> Iterator[None]:
+    """Write files; they appear in ``folder``, all of them, when the block ends well.
+
+    Raises:
+        OutputError: they cannot be written; what was there before is unchanged.
+    """
+    with _beside(folder / min(contents)) as fresh:
+        for name, content in contents.items():
+            (fresh / name).write_bytes(content)
+        yield
+        for name in contents:
+            (fresh / name).replace(folder / name)
 
 
 def append_lines(file: Path, lines: Iterable[bytes]) -> None:

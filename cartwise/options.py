@@ -1,5 +1,6 @@
 """The options of the command line that several commands share, with their help."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -74,13 +75,24 @@ Outages = Annotated[
         show_default="outages.toml in the lake",
     ),
 ]
+
+
+def _gigabytes(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0.1 <= number <= 100_000:
+        raise typer.BadParameter(f"'{text}' is no number of gigabytes between 0.1 and 100,000")
+    return number
+
+
 Memory = Annotated[
     float,
     option(
         "--memory",
         variable="MEMORY",
-        min=0.1,
-        max=100_000,
+        parser=_gigabytes,
         metavar="GB",
         help="What the states of users may take; more users cost more passes over the log.",
     ),

@@ -286,8 +286,6 @@ def test_evaluate_refuses_another_horizon(cartwise: Commands, out: Path) -> None
         (["features", "--events", "empty-folder", "--out", "out"], "cartwise ingest"),
         (["train", "--training", "empty-folder", "--out", "out"], "cartwise features"),
         (["score", "--model", "empty-folder", "--events", "e", "--out", "s.parquet"], "bundle"),
-        (["simulate", "--out", "empty.csv", "--sessions", "5"], "empty.csv"),
-        (["run", "events.csv", "--out", "out", "--horizon", "soon"], "soon"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_leaves_nothing(
@@ -358,6 +356,32 @@ def test_events_from_a_pipe_are_refused_with_what_to_do(cartwise: Commands) -> N
 @pytest.mark.parametrize("arguments", [["run", "--no-such-option"], ["no-such-command"], ["run"]])
 def test_wrong_usage_ends_with_2(cartwise: Commands, arguments: list[str]) -> None:
     assert cartwise(*arguments).code == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--horizon", "24"),
+        ("--horizon", "-1h"),
+        ("--horizon", "soon"),
+        ("--margin", "7"),
+        ("--margin", "nan"),
+        ("--memory", "nan"),
+        ("--memory", "much"),
+        ("--memory", "0"),
+        ("--out", "events.csv"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named_and_ends_with_2(
+    cartwise: Commands, option: str, value: str
+) -> None:
+    sample = "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,"
+    Path("events.csv").write_text(sample + "user_session\n")
+    told = cartwise("run", "events.csv", "--out", "out", f"{option}={value}", "--no-track", "-q")
+    assert told.code == 2
+    assert value in told.err
+    assert not Path("out").exists()
+    assert cartwise("simulate", "--out", "events.csv", "--sessions", "5").code == 2
 
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])

@@ -1,8 +1,6 @@
 """Results appear whole or not at all."""
 
 import os
-import resource
-import signal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +10,7 @@ from hypothesis import strategies as st
 
 from cartwise.errors import OutputError
 from cartwise.folders import append_lines, replaced, replaced_file
+from tests.disks import files_limited_to
 
 
 def test_a_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
@@ -102,14 +101,6 @@ def test_what_an_interruption_left_of_a_line_is_cut_off(torn: bytes, *, is_first
 def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "lines"
     append_lines(file, [b"one"])
-    size = 4096
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        with pytest.raises(OutputError, match="lines cannot be written"):
-            append_lines(file, [b"x" * 1000] * 10)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
+    with files_limited_to(4096), pytest.raises(OutputError, match="lines cannot be written"):
+        append_lines(file, [b"x" * 1000] * 10)
     assert file.read_bytes() == b"one\n"

@@ -20,7 +20,7 @@ from cartwise.data.simulator.randomness import Flags
 from cartwise.data.simulator.world import World
 from cartwise.data.simulator.writing import FORMATS, Format, LogWriter
 from cartwise.disk import writable
-from cartwise.errors import InputError, OutputError
+from cartwise.errors import PlaceTaken, UsageError
 from cartwise.events import EVENT_TYPES, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from cartwise.folders import locked
 from cartwise.progress import SILENT, Progress
@@ -93,8 +93,8 @@ def simulate(  # noqa: PLR0913 - every one is an option of the command line
     first cart of a session and product: the probability that this user buys this product within
     24 hours after the cart, whether or not the log records it.
 
-    Raises InputError for arguments out of range, and OutputError where ``out`` holds anything
-    or cannot be written.
+    Raises UsageError for arguments out of range, PlaceTaken where ``out`` holds anything, and
+    OutputError where it cannot be written.
     """
     _check(sessions, days, seed, removals, file_format)
     _check_span(start, days, outage)
@@ -127,27 +127,27 @@ def _record(
 
 def _check(sessions: int, days: int, seed: int, removals: float, file_format: str) -> None:
     if sessions < 1:
-        raise InputError(f"cannot simulate {sessions} sessions: ask for at least one")
+        raise UsageError(f"cannot simulate {sessions} sessions: ask for at least one")
     if not 1 <= days <= MOST_DAYS:
-        raise InputError(f"cannot simulate {days} days: ask for 1 to {MOST_DAYS}")
+        raise UsageError(f"cannot simulate {days} days: ask for 1 to {MOST_DAYS}")
     if not 0 <= seed <= LARGEST_SEED:
-        raise InputError(f"the seed is {seed}: it must lie between 0 and 2^62")
+        raise UsageError(f"the seed is {seed}: it must lie between 0 and 2^62")
     if not 0.0 <= removals <= 1.0:
-        raise InputError(f"the share of removals is {removals}: it must lie between 0 and 1")
+        raise UsageError(f"the share of removals is {removals}: it must lie between 0 and 1")
     if file_format not in FORMATS:
-        raise InputError(f"cannot write '{file_format}': choose one of {', '.join(FORMATS)}")
+        raise UsageError(f"cannot write '{file_format}': choose one of {', '.join(FORMATS)}")
 
 
 def _check_span(start: date, days: int, outage: Outage | None) -> None:
     if not EARLIEST_DAY <= start <= date.max - timedelta(MOST_DAYS):
-        raise InputError(f"cannot begin on {start}: choose a day between 1970 and 9989")
+        raise UsageError(f"cannot begin on {start}: choose a day between 1970 and 9989")
     if outage is None:
         return
     if outage.hours < 1:
-        raise InputError(f"an outage of {outage.hours} hours is none: ask for at least one hour")
+        raise UsageError(f"an outage of {outage.hours} hours is none: ask for at least one hour")
     since = outage.first_second - (start - EARLIEST_DAY).days * SECONDS_PER_DAY
     if not -outage.seconds < since < days * SECONDS_PER_DAY:
-        raise InputError(
+        raise UsageError(
             f"the outage of {outage.hours} hours from {outage.start} lies outside the "
             f"{days} simulated days from {start}: move one of the two"
         )
@@ -157,7 +157,7 @@ def _check_span(start: date, days: int, outage: Outage | None) -> None:
 def _published(out: Path) -> Iterator[Path]:
     """A folder whose files appear in ``out`` together, once all are written."""
     if out.exists() and not out.is_dir():
-        raise OutputError(f"'{out}' is a file: name a new or empty folder for the simulated log")
+        raise PlaceTaken(f"'{out}' is a file: name a new or empty folder for the simulated log")
     with locked(out, "simulation"):
         recover(out)
         _refuse_foreign(out)
@@ -169,6 +169,6 @@ def _published(out: Path) -> Iterator[Path]:
 def _refuse_foreign(out: Path) -> None:
     foreign = sorted(file.name for file in out.iterdir())
     if foreign:
-        raise OutputError(
+        raise PlaceTaken(
             f"'{out}' is not empty (it holds '{foreign[0]}'): name a new or empty folder"
         )

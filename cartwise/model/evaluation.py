@@ -13,7 +13,6 @@ import polars as pl
 
 from cartwise import folders
 from cartwise.errors import InputError
-from cartwise.folders import replaced_file
 from cartwise.model import bundle as layout
 from cartwise.model.baselines import Baselines
 from cartwise.model.bundle import Bundle, as_json, write_bundle
@@ -81,14 +80,18 @@ def evaluate(
     """
     settings = settings or EvaluationSettings()
     bundle = Bundle.load(model)
+    layout.require_free(renewed or model)
     data = TrainingSet.open(training)
     bundle.require_fingerprint(data.manifest.fingerprint)
     _require_honest(bundle, data.manifest)
     evidence = _gather(bundle, data, settings, truth, progress)
     plots = draw_plots(evidence)
-    _write(out / layout.METRICS, as_json(evidence.metrics))
-    _write(out / REPORT, render_report(evidence, plots).encode())
-    _renew(renewed or model, bundle, data.manifest, evidence.metrics)
+    contents = {
+        layout.METRICS: as_json(evidence.metrics),
+        REPORT: render_report(evidence, plots).encode(),
+    }
+    with folders.written_together(out, contents):
+        _renew(renewed or model, bundle, data.manifest, evidence.metrics)
     documents = {name: standalone(svg) for name, svg in plots.items()}
     return Evaluation(
         evidence.metrics,
@@ -168,8 +171,3 @@ def _renew(model: Path, bundle: Bundle, manifest: Manifest, metrics: Mapping[str
     card = model_card(manifest, bundle.policy, metrics)
     fuller = {layout.METRICS: as_json(metrics), layout.CARD: card.encode()}
     write_bundle(model, {**bundle.files, **fuller})
-
-
-def _write(path: Path, content: bytes) -> None:
-    with replaced_file(path) as fresh:
-        fresh.write_bytes(content)

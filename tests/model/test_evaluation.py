@@ -16,6 +16,8 @@ from cartwise.model.evaluation import Evaluation, evaluate
 from cartwise.model.examples import TrainingSet
 from cartwise.model.report.plots import PLOTS
 from cartwise.model.training import train
+from tests.data.raw_files import files_of
+from tests.disks import files_limited_to
 from tests.model.conftest import QUICK, ROUGH, Outcome
 from tests.model.test_measures import auc_of_pairs
 from tests.model.worlds import (
@@ -182,6 +184,20 @@ def test_an_output_that_cannot_be_written_is_named(outcome: Outcome, tmp_path: P
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file/out"):
         evaluate(outcome.model, outcome.world.training, tmp_path / "file" / "out", ROUGH)
+
+
+def test_a_full_disk_leaves_the_evaluation_and_the_bundle_before(
+    outcome: Outcome, tmp_path: Path
+) -> None:
+    model = Path(shutil.copytree(outcome.model, tmp_path / "model"))
+    out = Path(shutil.copytree(outcome.out, tmp_path / "out"))
+    before = [files_of(folder) for folder in (model, out)]
+    size = len((out / "metrics.json").read_bytes()) + 9
+    assert size < len((out / "report.html").read_bytes())
+    with files_limited_to(size), pytest.raises(OutputError, match=r"out/metrics\.json cannot be"):
+        evaluate(model, outcome.world.training, out, ROUGH)
+    assert [files_of(folder) for folder in (model, out)] == before
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "out"}
 
 
 class Page(HTMLParser):
