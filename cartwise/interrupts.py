@@ -1,9 +1,13 @@
 """Ctrl-C and SIGTERM, where they would come at a bad moment."""
 
+import logging
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 
 @contextmanager
@@ -28,3 +32,14 @@ def held_back() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
     if came:
         signal.raise_signal(came[0])
+
+
+def leave(code: int) -> NoReturn:
+    """End this process without waiting for its threads, which may hang: all that matters is done.
+
+    Libraries have pools whose threads the interpreter would wait for.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,9 +1,23 @@
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from cartwise.interrupts import held_back
+
+HANGING = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from cartwise.interrupts import leave
+
+begun = threading.Event()
+ThreadPoolExecutor(1).submit(lambda: (begun.set(), threading.Event().wait()))
+begun.wait()
+sys.stdout.write("all is done")
+leave(3)
+"""
 
 
 @pytest.mark.usefixtures("heeds_ctrl_c")
@@ -39,3 +53,9 @@ def test_threads_that_get_no_signals_just_go_on() -> None:
     thread.start()
     thread.join()
     assert done == [True]
+
+
+def test_leaving_waits_for_no_pool_and_loses_no_output() -> None:
+    program = [sys.executable, "-c", HANGING]
+    told = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+    assert (told.returncode, told.stdout) == (3, "all is done")

@@ -13,6 +13,7 @@ import typer
 from cartwise.errors import InputError
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.garbage import freeze_start_up
+from cartwise.interrupts import leave
 from cartwise.logs import configure_logs
 from cartwise.model.mlflow_store import TRACKING_URI, Tracking
 from cartwise.model.registry import Registry
@@ -160,6 +161,8 @@ def serve(
             on_close=[outside.store.close],
         )
         serve_app(app, service.metrics, address)
+    if service.models.looking:
+        leave(0)
 
 
 def _keys(file: Path, address: Address, *, auth: bool) -> KeyFile | None:

@@ -119,6 +119,11 @@ class Models:
         """Why the models of the moment are not those that they should be."""
         return dict(self._refused)
 
+    @property
+    def looking(self) -> bool:
+        """Whether a look for newer models is under way."""
+        return self._refreshing.locked()
+
     def refresh(self) -> None:
         """Look for newer models; what is no good is refused, and the one before stays."""
         with self._refreshing:

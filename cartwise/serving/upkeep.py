@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from cartwise.errors import CartwiseError
+from cartwise.serving.aside import in_daemon
 from cartwise.serving.keys import Keyring
 from cartwise.serving.routes.health import status_of
 from cartwise.serving.service import Service
@@ -53,7 +54,7 @@ def upkeep(
 ) -> list[Callable[[], Awaitable[None]]]:
     """Tasks that run as long as the server does."""
     tasks = [
-        every(pace.models, lambda: asyncio.to_thread(service.models.refresh)),
+        every(pace.models, lambda: in_daemon(service.models.refresh)),
         every(pace.health, lambda: _look(service)),
     ]
     if keys is not None:

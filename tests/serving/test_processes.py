@@ -138,12 +138,18 @@ def test_kafka_away_refuses_events_and_scores_on(folder: Path) -> None:
         assert until(lambda: server.status()["status"] == "degraded")
 
 
-def test_the_registry_away_serves_what_was_fetched_last(folder: Path) -> None:
+def fetch_earlier(folder: Path) -> str:
+    """Let the model be one that an earlier server fetched from the registry; its version."""
     cache = folder / "cache"
     version = Bundle.load(folder / "model").version
     cache.mkdir()
     (folder / "model").rename(cache / f"7-{version}")
     (cache / "cartwise@champion.txt").write_text(f"7-{version}")
+    return version
+
+
+def test_the_registry_away_serves_what_was_fetched_last(folder: Path) -> None:
+    version = fetch_earlier(folder)
     away = f"http://127.0.0.1:{free_port()}"
     variables = {"MLFLOW_TRACKING_URI": away, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     with serving(folder, "--cache", "cache", **variables) as server:
@@ -152,6 +158,26 @@ def test_the_registry_away_serves_what_was_fetched_last(folder: Path) -> None:
         status_now = server.status()
     assert status_now["status"] == "degraded"
     assert "registry" in str(status_now["parts"])
+
+
+def test_a_registry_that_hangs_does_not_keep_the_server_from_ending(folder: Path) -> None:
+    fetch_earlier(folder)
+    port = free_port()
+    variables = {
+        "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "3600",
+    }
+    options = ("--cache", "cache", "--refresh", 0.2)
+    # The registry is away at the start, and then takes a question and never answers.
+    with (
+        serving(folder, *options, **variables) as server,
+        socket.create_server(("127.0.0.1", port)) as registry,
+        registry.accept()[0],
+    ):
+        assert server.post("/v1/score", cart_json()).status_code == 200
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
 
 
 def test_no_route_of_a_running_server_answers_without_a_key(folder: Path) -> None:

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from cartwise.model import policy
 from cartwise.model.bundle import CARD
+from cartwise.serving.aside import in_daemon
 from cartwise.serving.models import Model
 from cartwise.serving.problems import Refusal
 from cartwise.serving.schemas import Change, Earnings, Economics, ModelFacts, Models, WhatIf
@@ -67,7 +68,7 @@ def refresh_routes(service: Service) -> APIRouter:
         """What the server does by itself from time to time."""
         # One at a time: while the registry is slow, threads are left for everything else.
         async with turn:
-            await asyncio.to_thread(service.models.refresh)
+            await in_daemon(service.models.refresh)
         return _models(service)
 
     return router
