@@ -139,6 +139,16 @@ def test_a_run_that_cannot_be_tracked_at_its_end_tells_what_it_made_first(
     assert told.err.count("\n") == 1
 
 
+def test_a_run_on_another_log_says_what_the_lake_held_before(
+    cartwise: Commands, shop: Path, out: Path
+) -> None:
+    (shop / "events-2019-11-12.csv").rename("other.csv")
+    told = cartwise("run", "other.csv", "--horizon", "4h", "--out", out, "--no-track")
+    assert told.code == 0, told.err
+    for text in (told.out, told.err):
+        assert "events of 5 other files (" in " ".join(text.split())
+
+
 def test_no_score_of_an_earlier_cart_depends_on_the_last_day(
     cartwise: Commands, shop: Path, out: Path
 ) -> None:

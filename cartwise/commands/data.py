@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import RenderableType
 
+from cartwise.data.earlier_files import told_files
 from cartwise.data.ingest import IngestReport, require_events
 from cartwise.data.ingest import ingest as ingest_files
 from cartwise.data.labels import LabelSettings, Scope
@@ -96,6 +97,7 @@ def ingest_summary(report: IngestReport, out: Path | None) -> RenderableType:
         ("duplicates", f"{report.duplicates:,}"),
         ("quarantined", f"{report.quarantined:,}"),
         *((f"  {rule}", f"{rows:,}") for rule, rows in report.by_rule.items()),
+        *([("lake held", f"events of {told_files(report.earlier)}")] if report.earlier else []),
         ("time", f"{report.first_event} to {report.last_event}" if report.first_event else ""),
     ]
     return facts_table("Events", [*rows, ("lake", str(out))] if out else rows)

@@ -7,7 +7,7 @@ An ingest changes the lake in one step at its end, and repeating it changes noth
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, Self
@@ -17,6 +17,7 @@ import polars as pl
 from cartwise.ahead import map_ahead
 from cartwise.data import known_files, publication, quarantine
 from cartwise.data.contract import check
+from cartwise.data.earlier_files import earlier_files, told_files
 from cartwise.data.lake import day_path, row_count, stored_file
 from cartwise.data.quarantine import Quarantine
 from cartwise.data.sources import Piece, Source, find_sources, read
@@ -61,6 +62,7 @@ class IngestReport:
         sources: the files in the order they were read.
         first_event: earliest time among the kept rows, ISO 8601; None without any.
         last_event: latest time among them.
+        earlier: the other files whose events the lake held before.
     """
 
     rows_in: int
@@ -72,6 +74,7 @@ class IngestReport:
     sources: tuple[SourceReport, ...]
     first_event: str | None
     last_event: str | None
+    earlier: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON takes it."""
@@ -84,7 +87,8 @@ class IngestReport:
             SourceReport(**{**source, "ignored_columns": tuple(source["ignored_columns"])})
             for source in facts["sources"]
         )
-        return cls(**{**facts, "sources": tuple(sources)})
+        earlier = tuple(facts.get("earlier", ()))
+        return cls(**{**facts, "sources": tuple(sources), "earlier": earlier})
 
 
 _NOTHING: Final = IngestReport(0, 0, 0, 0, {}, {}, (), None, None)
@@ -128,8 +132,11 @@ def ingest(
         if not fresh:
             progress.say(f"{out} holds all {len(found):,} files already")
             return _NOTHING
+        earlier = earlier_files(out, [source.path for source in found])
+        if earlier:
+            progress.say(f"{out} holds events of {told_files(earlier)} already: new ones join them")
         with publication.staging(out) as folder:
-            report = _stage(fresh, folder, out, progress, chunk_rows)
+            report = replace(_stage(fresh, folder, out, progress, chunk_rows), earlier=earlier)
             known_files.write(publication.ready(folder), known | {*digests.values()})
             facts = report.to_dict()
             (publication.ready(folder) / publication.REPORT).write_text(json.dumps(facts, indent=2))

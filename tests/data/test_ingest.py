@@ -14,6 +14,7 @@ from cartwise.data.contract import check
 from cartwise.data.ingest import ConservationError, IngestReport, ingest
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS, EVENT_SCHEMA
+from cartwise.progress import Silent
 from tests.data.raw_files import (
     FORMATS,
     Row,
@@ -230,6 +231,30 @@ def test_a_mended_source_leaves_no_quarantine_behind(tmp_path: Path) -> None:
     assert not list((tmp_path / "lake" / "quarantine").iterdir())
 
 
+def test_files_that_a_lake_holds_already_are_named(tmp_path: Path) -> None:
+    files = [tmp_path / f"{month}.csv" for month in ("10", "11", "12")]
+    for month, file in zip((10, 11, 12), files, strict=True):
+        write_rows(file, [event(event_time=f"2019-{month}-01 00:00:00 UTC")])
+    lake = tmp_path / "lake"
+    assert ingest(files[:1], lake).earlier == ()
+    assert ingest(files[:1], lake).earlier == ()
+    said = Said()
+    assert ingest(files[1:2], lake, progress=said).earlier == (str(files[0]),)
+    assert f"holds events of 1 other file ({files[0]}) already" in said.lines[0]
+    assert ingest(files, lake).earlier == ()
+    assert ingest(files[2:], lake, progress=said).earlier == tuple(map(str, files[:2]))
+    assert f"holds events of 2 other files ({files[1]}, …) already" in said.lines[1]
+    assert ingest(files[:1], lake).earlier == tuple(map(str, files[1:]))
+
+
+class Said(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
 def test_known_files_are_not_read_again_whatever_their_names(tmp_path: Path) -> None:
     october, november = tmp_path / "raw/10.csv", tmp_path / "raw/11.csv"
     write_rows(october, [event(), event(price="-1")])
@@ -262,7 +287,7 @@ def test_an_ingest_of_known_files_alone_leaves_the_lake_as_it_is(tmp_path: Path)
     assert ingest([source], lake).duplicates == 1
 
 
-@pytest.mark.parametrize("name", ["sources.json", ".staging/commit.json"])
+@pytest.mark.parametrize("name", ["sources.json", "ingest.json", ".staging/commit.json"])
 @pytest.mark.parametrize("content", [b"{", b"[3]", b"\xff" * 9999])
 def test_a_damaged_note_of_the_lake_is_named_with_what_to_do(
     tmp_path: Path, name: str, content: bytes
