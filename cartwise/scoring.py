@@ -5,29 +5,17 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cartwise.data.labels import cart_rows
 from cartwise.data.log import Log
 from cartwise.data.passes import Day, Passes, division_for
-from cartwise.errors import PlaceTaken
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.folders import replaced_file, require_outside
 from cartwise.model.bundle import Bundle
+from cartwise.model.score_files import SCHEMA, open_scores, require_name
 from cartwise.progress import SILENT, Progress
 
 MEMORY_BYTES: Final = 3_000_000_000
-SCHEMA: Final = pl.Schema(
-    {
-        "user_id": pl.Int64(),
-        "product_id": pl.Int64(),
-        "user_session": pl.String(),
-        "cart_time": pl.Datetime("us", "UTC"),
-        "probability": pl.Float64(),
-        "model_version": pl.String(),
-    }
-)
 
 
 def score(
@@ -38,7 +26,7 @@ def score(
     memory_bytes: int = MEMORY_BYTES,
     progress: Progress = SILENT,
 ) -> int:
-    """Write one row per cart of a lake to the Parquet file ``out``, in log order.
+    """Write one row per cart of a lake to the file ``out``, in log order, as its ending tells.
 
     A cart's probability depends on nothing after it, to the bit. Returns the number of carts.
 
@@ -46,9 +34,12 @@ def score(
         BundleError: the bundle is altered or incomplete.
         FingerprintMismatch: the model was trained with another feature specification.
         InputError: the lake cannot be used.
+        UsageError: ``out`` ends in nothing that tells a kind of file.
+        PlaceTaken: ``out`` lies in what is read, or something else is there.
         OutputError: ``out`` cannot be written; an older file is then unchanged.
     """
-    _require_free(out, model, lake)
+    require_outside(out, model, lake)
+    require_name(out)
     bundle = Bundle.load(model)
     bundle.require_fingerprint(SPECIFICATION.fingerprint)
     log = Log.read(lake)
@@ -58,32 +49,19 @@ def score(
     with (
         replaced_file(out) as fresh,
         tempfile.TemporaryDirectory(prefix=".passes-", dir=fresh.parent) as scratch,
-        pq.ParquetWriter(fresh, pl.DataFrame(schema=SCHEMA).to_arrow().schema) as writer,
+        open_scores(fresh) as write,
         progress.task("score", steps, "events") as advance,
     ):
         for day in Passes(lake, wanted, Path(scratch), division).run(advance):
-            writer.write_table(_scored(day, bundle))
+            write(_scored(day, bundle))
     return sum(map(len, wanted.values()))
 
 
-def _require_free(out: Path, *inputs: Path) -> None:
-    """Raise PlaceTaken where ``out`` lies in an input, or something else than Parquet is there."""
-    require_outside(out, *inputs)
-    if out.is_dir() or (out.exists() and not _is_parquet(out)):
-        raise PlaceTaken(f"'{out}' exists and is no Parquet file: choose another name")
-
-
-def _is_parquet(file: Path) -> bool:
-    with file.open("rb") as content:
-        return content.read(4) == b"PAR1"
-
-
-def _scored(day: Day, bundle: Bundle) -> pa.Table:
+def _scored(day: Day, bundle: Bundle) -> pl.DataFrame:
     return (
         day.carts.rename({"event_time": "cart_time"})
         .with_columns(
             probability=pl.Series(bundle.score(day.vectors)), model_version=pl.lit(bundle.version)
         )
         .select(SCHEMA.names())
-        .to_arrow()
     )

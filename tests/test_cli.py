@@ -191,6 +191,25 @@ def test_score_writes_one_row_per_cart(cartwise: Commands, shop: Path) -> None:
     assert scores["model_version"].unique().to_list() == [Bundle.load(Path("out/model")).version]
 
 
+def test_scores_are_the_same_in_every_kind_of_file(cartwise: Commands, out: Path) -> None:
+    command = ("score", "--model", out / "model", "--events", out / "events", "-q", "--out")
+    for _ in range(2):
+        for name in ("scores.parquet", "scores.csv", "scores.csv.gz"):
+            told = cartwise(*command, name)
+            assert told.code == 0, told.err
+    scores = pl.read_parquet("scores.parquet")
+    for name in ("scores.csv", "scores.csv.gz"):
+        read = pl.read_csv(name, schema={**scores.schema, "cart_time": pl.String})
+        times = pl.col("cart_time").str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us")
+        assert read.with_columns(times.dt.replace_time_zone("UTC")).equals(scores)
+    Path("raw.csv").write_text("event_time,user_id\n")
+    for name, words in (("scores.txt", ".csv.gz"), ("raw.csv", "exists"), ("scores", ".parquet")):
+        told = cartwise(*command, name)
+        assert told.code == 2
+        assert words in told.err
+    assert Path("raw.csv").read_text() == "event_time,user_id\n"
+
+
 def test_a_bundle_of_another_specification_is_refused(cartwise: Commands, out: Path) -> None:
     manifest = out / "training/manifest.json"
     manifest.write_text(manifest.read_text().replace('"fingerprint": "', '"fingerprint": "0'))

@@ -193,12 +193,14 @@ def _write_plots(evaluation: Evaluation, folder: Path) -> None:
 def score(
     model: Model,
     events: Events,
-    out: Annotated[Path, typer.Option(help="Parquet file to write.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="File to write: .parquet, .csv or .csv.gz.", show_default=False)
+    ],
     memory: Memory = 3.0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score every cart of a lake, each as of its own moment: one row per cart in a Parquet file."""
+    """Score every cart of a lake, each as of its own moment: one row per cart."""
     memory_bytes = int(memory * GIGABYTE)
     progress = open_progress(quiet=quiet)
     carts = score_carts(model, events, out, memory_bytes=memory_bytes, progress=progress)

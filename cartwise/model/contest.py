@@ -84,7 +84,7 @@ def by_bundle(bundle: Bundle) -> Score:
 
 def by_file(scores: Path) -> Score:
     """A champion made with another specification: its scores, as ``cartwise score`` wrote them."""
-    with readable(scores, "write it again with 'cartwise score'"):
+    with readable(scores, "write it again with 'cartwise score', as Parquet"):
         known = pl.read_parquet(scores, columns=[*_KEYS, PROBABILITY], glob=False)
 
     def score(frame: pl.DataFrame, _: NDArray[np.float32]) -> Array:
