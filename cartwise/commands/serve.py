@@ -122,7 +122,12 @@ def serve(
     ] = True,
     rate: Annotated[
         float,
-        option("--rate", variable="RATE", min=0.1, help="Requests per second for each key."),
+        option(
+            "--rate",
+            variable="RATE",
+            min=0.1,
+            help="Requests per second for each key; a batch counts by carts.",
+        ),
     ] = 2000.0,
     refresh: Annotated[
         float,

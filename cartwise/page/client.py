@@ -1,5 +1,6 @@
 """The page's side of the API: every call, and what it says when it fails, in one place."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,7 +12,18 @@ TIMEOUT_SECONDS: Final = 5.0
 MOST_CARTS: Final = 500
 """Carts that the API takes at a time."""
 
+_TRIES: Final = 4
+_LONGEST_WAIT_SECONDS: Final = 10.0
+
 Facts = dict[str, Any]
+
+
+class TooOften(ApiError):
+    """The key's rate is used up; ``wait_seconds`` tell when to come again."""
+
+    def __init__(self, told: str, wait_seconds: float) -> None:
+        super().__init__(told)
+        self.wait_seconds = wait_seconds
 
 
 class Client:
@@ -37,7 +49,7 @@ class Client:
         answers: list[Facts] = []
         for start in range(0, len(carts), MOST_CARTS):
             part = [dict(cart) for cart in carts[start : start + MOST_CARTS]]
-            answers += self._json("POST", "/v1/score/batch", json={"carts": part})["answers"]
+            answers += self._patiently("/v1/score/batch", {"carts": part})["answers"]
         return answers
 
     def recent(self, limit: int) -> list[Facts]:
@@ -67,6 +79,17 @@ class Client:
         """How each part of the API's server is."""
         return self._json("GET", "/v1/status")
 
+    def _patiently(self, path: str, body: Facts) -> Facts:
+        """The answer to a part of something large, also where the key's rate lets it wait."""
+        for _ in range(_TRIES - 1):
+            try:
+                return self._json("POST", path, json=body)
+            except TooOften as told:
+                if told.wait_seconds > _LONGEST_WAIT_SECONDS:
+                    raise
+                time.sleep(told.wait_seconds)
+        return self._json("POST", path, json=body)
+
     def _json(self, method: str, path: str, **request: Any) -> Facts:
         answer: Facts = self._ask(method, path, **request).json()
         return answer
@@ -81,6 +104,8 @@ class Client:
             ) from error
         if response.is_success:
             return response
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise TooOften(_told(response), float(response.headers.get("Retry-After", 1)))
         raise ApiError(_told(response))
 
 

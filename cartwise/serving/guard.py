@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -35,6 +36,9 @@ class Limits:
     body_seconds: float = 10.0
     requests: int = 512
     rate: Rate = DEFAULT_RATE
+
+
+Charge = Callable[[int], None]
 
 
 class Guard:
@@ -66,7 +70,7 @@ class Guard:
             await self._app(connection, receive, send)
             return
         try:
-            self._admit(connection)
+            connection[_CHARGE] = self._admit(connection)
             self._in_work += 1
             try:
                 body = await self._body(connection, receive)
@@ -76,18 +80,20 @@ class Guard:
         except Refusal as refusal:
             await problem_of(refusal)(connection, receive, send)
 
-    def _admit(self, connection: Connection) -> None:
-        """Raise Refusal unless this client may ask this, now."""
-        keyring = self._keyring()
+    def _admit(self, connection: Connection) -> Charge:
+        """How to charge this client for more; raises Refusal unless it may ask this, now."""
+        keyring, charge = self._keyring(), _for_nothing
         if keyring is not None:
             key = _identify(Request(connection), keyring)
             self._require_scope(key, connection["path"])
             if wait := self._buckets.wait_seconds(key.id):
                 raise later(HTTPStatus.TOO_MANY_REQUESTS, "this key asks too often", wait)
+            charge = partial(self._buckets.charge, key.id)
         else:
             _require_own_name(Request(connection))
         if self._in_work >= self._limits.requests:
             raise later(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests are in work", 1)
+        return charge
 
     def _require_scope(self, key: Key, path: str) -> None:
         scope = self._scopes.get(path)
@@ -123,6 +129,18 @@ class Guard:
             detail = f"a body may have at most {limit} bytes"
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, _CLOSE)
 
+
+def charge(request: Request, tokens: int) -> None:
+    """Let the key that asks pay for more than the one token of each request."""
+    request.scope[_CHARGE](tokens)
+
+
+def _for_nothing(_tokens: int) -> None:
+    """Without keys nobody pays."""
+
+
+_CHARGE: Final = "cartwise.charge"
+"""Where a connection holds how to charge the key that asks."""
 
 _OWN_NAME: Final = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
 

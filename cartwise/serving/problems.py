@@ -1,5 +1,6 @@
 """Errors as problem details (RFC 9457): every answer that is no success has this one form."""
 
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -48,7 +49,7 @@ class Refusal(HTTPException):
 
 def later(status: HTTPStatus, detail: str, seconds: float) -> Refusal:
     """A refusal that invites to come again after some seconds."""
-    return Refusal(status, detail, {"Retry-After": str(max(1, round(seconds)))})
+    return Refusal(status, detail, {"Retry-After": str(max(1, math.ceil(seconds)))})
 
 
 def problem_of(refusal: HTTPException) -> Response:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rate:
-    """Requests per second in the long run, and how many may come at once."""
+    """Tokens per second in the long run, and how many may be taken at once.
+
+    A request costs a token, and each cart of a batch does.
+    """
 
     per_second: float
     burst: int
@@ -28,3 +31,11 @@ class Buckets:
         allowed = tokens >= 1.0
         self._tokens[key] = (tokens - 1.0 if allowed else tokens, now)
         return 0.0 if allowed else (1.0 - tokens) / self._rate.per_second
+
+    def charge(self, key: str, tokens: int) -> None:
+        """Take more tokens for what was allowed, on credit where they are not there.
+
+        So what costs more than a bucket holds is done once, and paid for before the next.
+        """
+        left, since = self._tokens[key]
+        self._tokens[key] = (left - tokens, since)

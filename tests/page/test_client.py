@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,8 +14,11 @@ from cartwise.page.client import Client
 from cartwise.page.health import health
 from cartwise.page.live import live
 from cartwise.page.model import model_facts, report_frame
+from cartwise.serving.guard import Limits
+from cartwise.serving.rates import Rate
 from tests.page.conftest import Site, own_process
-from tests.serving.worlds import cart_json
+from tests.serving.running import running
+from tests.serving.worlds import cart_json, make_world, write_model
 
 
 @pytest.fixture
@@ -43,6 +47,25 @@ def test_a_page_that_starts_before_its_api_holds_no_complaint(nobody: Client) ->
         components = httpx.get(f"{url}/config").json()["components"]
     begun = {one["props"].get("elem_id"): one["props"].get("value") for one in components}
     assert {begun[name] for name in ("live", "versions", "what-if", "health")} == {None}
+
+
+def test_a_large_batch_waits_where_the_keys_rate_makes_it(tmp_path: Path) -> None:
+    limits = Limits(rate=Rate(per_second=400, burst=1))
+    world = make_world(write_model(tmp_path / "model"), limits=limits)
+    with running(world.app) as api, closing(Client(api, world.keys["all"])) as client:
+        answers = client.score_all([cart_json(user_id=user) for user in range(1100)])
+        assert len(answers) == 1100
+
+
+def test_a_wait_that_is_too_long_is_told(tmp_path: Path) -> None:
+    limits = Limits(rate=Rate(per_second=0.01, burst=1))
+    world = make_world(write_model(tmp_path / "model"), limits=limits)
+    with (
+        running(world.app) as api,
+        closing(Client(api, world.keys["all"])) as client,
+        pytest.raises(ApiError, match="this key asks too often"),
+    ):
+        client.score_all([cart_json()] * 501)
 
 
 def test_a_refusal_is_told_with_its_place(site: Site) -> None:

@@ -254,6 +254,34 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_again(model: Path) -> No
         assert client.get("/v1/model", headers=world.headers(Scope.READ)).status_code == 200
 
 
+def test_a_batch_costs_as_much_as_its_carts(model: Path) -> None:
+    world = make_world(model, limits=Limits(rate=Rate(per_second=0.1, burst=10)))
+    carts, headers = {"carts": [cart_json()] * 30}, world.headers()
+    with TestClient(world.app) as client:
+        assert client.post("/v1/score/batch", json=carts, headers=headers).status_code == 200
+        refused = client.post("/v1/score", json=cart_json(), headers=headers)
+        assert refused.status_code == 429
+        # 20 carts were had on credit, and the next one is to be paid for, too.
+        assert 200 <= int(refused.headers["Retry-After"]) <= 210
+        others = world.headers(Scope.READ)
+        assert client.get("/v1/model", headers=others).status_code == 200
+
+
+def test_a_batch_that_is_refused_costs_a_request(model: Path) -> None:
+    world = make_world(model, limits=Limits(rate=Rate(per_second=0.01, burst=2)))
+    with TestClient(world.app) as client:
+        broken = {"carts": [{}] * 500}
+        for _ in range(2):
+            sent = client.post("/v1/score/batch", json=broken, headers=world.headers())
+            assert sent.status_code == 422
+
+
+def test_without_keys_a_batch_costs_nothing(world: World) -> None:
+    app = create_app(world.service, keyring=lambda: None)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        assert client.post("/v1/score/batch", json={"carts": [cart_json()]}).status_code == 200
+
+
 def test_more_requests_than_can_be_in_work_are_refused(model: Path) -> None:
     world = make_world(model, limits=Limits(requests=0))
     with TestClient(world.app) as client:

@@ -149,3 +149,14 @@ def test_a_bucket_fills_at_its_rate_and_no_further_than_its_burst() -> None:
     assert [buckets.wait_seconds("a") for _ in range(2)] == [0, 0.5]
     clock[0] = 100.0
     assert [buckets.wait_seconds("a") for _ in range(4)] == [0, 0, 0, 0.5]
+
+
+def test_what_is_charged_beyond_a_bucket_is_paid_for_before_the_next() -> None:
+    clock = [0.0]
+    buckets = Buckets(Rate(per_second=2.0, burst=3), lambda: clock[0])
+    assert buckets.wait_seconds("a") == 0
+    buckets.charge("a", 9)
+    assert buckets.wait_seconds("a") == 4
+    assert buckets.wait_seconds("b") == 0
+    clock[0] = 4.0
+    assert [buckets.wait_seconds("a") for _ in range(2)] == [0, 0.5]

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from cartwise import wire
 from cartwise.features.live import LiveEvent
 from cartwise.serving.explaining import Explanation
+from cartwise.serving.guard import charge
 from cartwise.serving.outcomes import Outcome
 from cartwise.serving.schemas import (
     MOST_REASONS,
@@ -47,8 +48,12 @@ def score_routes(service: Service) -> APIRouter:
         return _answer(scored, await service.explaining.explain(scored, explain))
 
     @router.post("/v1/score/batch", summary="Score many carts")
-    async def score_batch(carts: Carts) -> Answers:
-        """Scores of many carts, all by the same model. Each is scored as if it were alone."""
+    async def score_batch(carts: Carts, request: Request) -> Answers:
+        """Scores of many carts, all by the same model. Each is scored as if it were alone.
+
+        To the rate of the key, a cart is a request.
+        """
+        charge(request, len(carts.carts) - 1)
         events = [_event(cart) for cart in carts.carts]
         scored = await service.scorer.score_all(events, service.pair())
         for one in scored:
