@@ -1,0 +1,58 @@
+"""What a file is that is no CSV of events, told by its first bytes."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from cartwise.events import COLUMNS
+
+_MAGIC: Final[Mapping[bytes, str]] = {
+    b"\x89PNG": "a PNG picture: give a file with events",
+    b"\xff\xd8\xff": "a JPEG picture: give a file with events",
+    b"GIF8": "a GIF picture: give a file with events",
+    b"%PDF": "a PDF document: give a file with events",
+    b"PK\x03\x04": "a zip archive or a workbook: unpack it, or save it as CSV",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: save it as CSV",
+    b"SQLite format 3\0": "an SQLite database: export its table as CSV",
+    b"BZh": "compressed by bzip2: unpack it",
+    b"\xfd7zXZ\0": "compressed by xz: unpack it",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive: unpack it",
+    b"Rar!": "a RAR archive: unpack it",
+    b"\x1f\x8b": "compressed twice: unpack it once",
+    b"\x28\xb5\x2f\xfd": "compressed twice: unpack it once",
+    b"PAR1": "compressed Parquet: unpack it",
+    b"ORC": "an ORC file: save it as Parquet",
+    b"Obj\x01": "an Avro file: save it as Parquet",
+    b"\xff\xfe": "text in UTF-16: save it in UTF-8",
+    b"\xfe\xff": "text in UTF-16: save it in UTF-8",
+    b"{": "JSON: save it as CSV",
+    b"[": "JSON: save it as CSV",
+    b"<": "HTML or XML: save it as CSV",
+}
+_TAR: Final = slice(257, 262)
+
+_SEPARATORS: Final[Mapping[str, str]] = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+def kind_of(start: bytes) -> str | None:
+    """What a file is that begins so, and what to do; None for what may be lines of text."""
+    if start[_TAR] == b"ustar":
+        return "a tar archive: unpack it"
+    return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
+
+
+def oddity_of(line: bytes) -> str:
+    """What is odd about a first line that is neither an event nor a header of ours."""
+    if b"\0" in line:
+        return "it holds bytes that are no text: give a file with events"
+    text = line.decode("utf-8", "replace")
+    for separator, name in _SEPARATORS.items():
+        if set(COLUMNS) & {field.strip(' "\r') for field in text.split(separator)}:
+            return f"its fields are separated by {name}: separate them by commas"
+    return (
+        f"its first line, '{_printable(text)[:60]}', is neither an event nor a header with the "
+        f"columns {','.join(COLUMNS)}"
+    )
+
+
+def _printable(text: str) -> str:
+    return "".join(sign for sign in text if sign.isprintable() and sign != "\ufffd")
