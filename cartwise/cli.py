@@ -19,6 +19,9 @@ LIVE: Final = "Live"
 REGISTRY: Final = "Which model serves"
 
 
+_INTERRUPTED: Final = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+
+
 class Command(NamedTuple):
     """A command, or a group of commands: its module in ``cartwise.commands`` has it by its name.
 
@@ -29,6 +32,11 @@ class Command(NamedTuple):
     module: str
     panel: str
     help: str
+
+    @property
+    def ends_by_itself(self) -> bool:
+        """Whether it works through something, so that to interrupt it is not its usual end."""
+        return self.panel == STEP_BY_STEP or self.name in {"run", "simulate"}
 
     def load(self) -> Any:
         """The command's function, or the application of a group."""
@@ -77,12 +85,27 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         # Before a command has begun: its libraries take seconds to load.
+        _tell_interruption()
         sys.exit(128 + signal.SIGINT)
+    except SystemExit as end:
+        if end.code in _INTERRUPTED:
+            _tell_interruption()
+        raise
     except OSError as error:
         if not _gives_up_output():
             raise
         sys.stderr.write(f"cartwise: the standard output cannot be written: {error.strerror}\n")
         sys.exit(1)
+
+
+def _tell_interruption() -> None:
+    """Say of a command that ends by itself that it has not, and that nothing is lost."""
+    wanted = _named(sys.argv[1:])
+    if any(one.name in wanted and one.ends_by_itself for one in COMMANDS):
+        # A terminal has written ^C.
+        line = "\n" if sys.stderr.isatty() else ""
+        line += "cartwise: interrupted; nothing is half-written: run it again to go on\n"
+        sys.stderr.write(line)
 
 
 def _gives_up_output() -> bool:

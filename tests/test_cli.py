@@ -473,8 +473,10 @@ def test_an_interruption_leaves_nothing_half_written(
     while not (tmp_path / "raw").exists():
         assert child.poll() is None
     os.kill(child.pid, number)
-    child.communicate()
+    _, told = child.communicate()
     assert child.returncode == code
+    lines = told.decode().splitlines()
+    assert lines[-1] == ("cartwise: interrupted; nothing is half-written: run it again to go on")
     assert list(tmp_path.rglob("*.csv")) == []
 
 
