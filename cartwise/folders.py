@@ -56,12 +56,17 @@ def written_together(folder: Path, contents: Mapping[str, bytes]) -> Iterator[No
     Raises:
         OutputError: they cannot be written; what was there before is unchanged.
     """
-    with _beside(folder / min(contents)) as fresh:
-        for name, content in contents.items():
-            (fresh / name).write_bytes(content)
-        yield
-        for name in contents:
-            (fresh / name).replace(folder / name)
+    is_new = not folder.exists()
+    try:
+        with _beside(folder / min(contents), told=folder) as fresh:
+            for name, content in contents.items():
+                (fresh / name).write_bytes(content)
+            yield
+            for name in contents:
+                (fresh / name).replace(folder / name)
+    finally:
+        if is_new:
+            _remove_if_empty(folder)
 
 
 def append_lines(file: Path, lines: Iterable[bytes]) -> None:
@@ -121,10 +126,14 @@ def locked(folder: Path, work: str) -> Iterator[None]:
         yield
     finally:
         if is_new:
-            # Fails, as it should, unless the folder never came to hold anything.
-            with suppress(OSError):
-                folder.rmdir()
+            _remove_if_empty(folder)
         os.close(descriptor)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    # Fails, as it should, unless the folder never came to hold anything.
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _lock(descriptor: int, folder: Path, work: str) -> None:
@@ -159,9 +168,12 @@ def require_outside(out: Path, *read: Path) -> None:
 
 
 @contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """A scratch folder on the same file system as ``target``, gone when the block ends."""
-    with writable(target):
+def _beside(target: Path, told: Path | None = None) -> Iterator[Path]:
+    """A scratch folder on the same file system as ``target``, gone when the block ends.
+
+    ``told`` is what an error names instead of ``target``.
+    """
+    with writable(told or target):
         target.parent.mkdir(parents=True, exist_ok=True)
         _clear_the_dead(target)
         fresh = target.with_name(f".{target.name}-{os.getpid()}-{token_hex(4)}")

@@ -10,6 +10,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cartwise.counting import counted
+from cartwise.duration import format_duration
 from cartwise.errors import NotEnoughData
 
 PARTS: Final = ("train", "validation", "calibration", "test")
@@ -23,6 +25,9 @@ By = Literal["share", "month"]
 
 LEAST_CARTS: Final = 200
 """A part of fewer carts says too little to stop training or to calibrate by."""
+
+_HOPELESS: Final = 10
+"""Of fewer carts nothing is learned, whatever the horizon."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +76,17 @@ def split(times: Seconds, horizon_seconds: int, settings: SplitSettings) -> Spli
     small = Split(_deal(times, border, horizon_seconds, ("train", "test")), is_small=True)
     if small.count("train") and small.count("test"):
         return small
-    raise NotEnoughData(
-        f"{len(times)} carts with a known outcome are too few, or too close together, to leave "
-        f"{horizon_seconds / 3600:g} h between training and test: give a longer log, or a shorter "
-        "--horizon"
+    raise _too_few(times, horizon_seconds)
+
+
+def _too_few(times: Seconds, horizon_seconds: int) -> NotEnoughData:
+    known = counted(len(times), "cart") + " with a known outcome"
+    if len(times) < _HOPELESS:
+        return NotEnoughData(f"{known} cannot be parted into training and test: give a longer log")
+    return NotEnoughData(
+        f"{known} are too few, or too close together, to leave "
+        f"{format_duration(horizon_seconds)} between training and test: give a longer log, or a "
+        "shorter --horizon"
     )
 
 

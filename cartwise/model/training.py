@@ -16,6 +16,7 @@ import polars as pl
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from cartwise.counting import counted
 from cartwise.errors import NotEnoughData
 from cartwise.events import SECONDS_PER_DAY
 from cartwise.model import bundle
@@ -127,11 +128,14 @@ def train(
 def _require_both_classes(manifest: Manifest) -> None:
     part = manifest.parts.get("train")
     carts, positives = (part.carts, part.positives) if part else (0, 0)
-    if not 0 < positives < carts:
-        raise NotEnoughData(
-            f"the train part holds {carts} carts of which {positives} were bought: a model needs "
-            "carts of both kinds; give a longer log or a shorter horizon"
-        )
+    if 0 < positives < carts:
+        return
+    lacks, horizon = ("purchases", "longer") if not positives else ("carts left behind", "shorter")
+    raise NotEnoughData(
+        f"the train part holds {counted(carts, 'cart')} of which {positives:,} were bought: a "
+        f"model needs carts of both kinds; give a longer log that holds {lacks}, or pass a "
+        f"{horizon} --horizon to 'cartwise features'"
+    )
 
 
 def _fit(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _Fitted:

@@ -56,6 +56,12 @@ def test_carts_too_close_together_are_refused_with_what_to_do() -> None:
         split(np.arange(100), DAY, SplitSettings())
 
 
+def test_a_lone_cart_is_not_told_to_have_another_horizon() -> None:
+    with pytest.raises(NotEnoughData, match="1 cart with a known outcome") as caught:
+        split(np.array([5]), DAY, SplitSettings())
+    assert "horizon" not in str(caught.value)
+
+
 def test_by_month_tests_on_the_last_and_halves_the_one_before() -> None:
     start = np.datetime64("2019-10-01", "s").astype(np.int64)
     times = np.arange(start, start + 213 * DAY, 3600)  # October to April

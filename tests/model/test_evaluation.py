@@ -194,8 +194,10 @@ def test_a_full_disk_leaves_the_evaluation_and_the_bundle_before(
     before = [files_of(folder) for folder in (model, out)]
     size = len((out / "metrics.json").read_bytes()) + 9
     assert size < len((out / "report.html").read_bytes())
-    with files_limited_to(size), pytest.raises(OutputError, match=r"out/metrics\.json cannot be"):
+    with files_limited_to(size), pytest.raises(OutputError, match="out cannot be written"):
         evaluate(model, outcome.world.training, out, ROUGH)
+    with files_limited_to(size), pytest.raises(OutputError, match="new cannot be written"):
+        evaluate(model, outcome.world.training, tmp_path / "new", ROUGH)
     assert [files_of(folder) for folder in (model, out)] == before
     assert {path.name for path in tmp_path.iterdir()} == {"model", "out"}
 
