@@ -91,6 +91,13 @@ def main() -> None:
         if end.code in _INTERRUPTED:
             _tell_interruption()
         raise
+    except PermissionError as error:
+        # Wherever somebody looks whether something is there, below a folder that is closed.
+        sys.stderr.write(
+            f"cartwise: {error.filename} may not be reached: check the permissions of the folders "
+            "above it\n"
+        )
+        sys.exit(1)
     except OSError as error:
         if not _gives_up_output():
             raise

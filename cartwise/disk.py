@@ -29,7 +29,8 @@ def readable(path: Path | str, remedy: str = "get it again") -> Iterator[None]:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: check the path") from error
     except PermissionError as error:
-        raise InputError(f"{path} may not be read: check its permissions") from error
+        where = error.filename or path
+        raise InputError(f"{where} may not be read: check its permissions") from error
     except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
         # Polars names every column that a file has, where it lacks one.
         reason = shorten(str(error).partition("\n")[0].rstrip("."), _LONGEST_REASON)

@@ -1,9 +1,11 @@
-"""A disk that fills up: no file of this process may grow beyond a size."""
+"""Disks that fill up, and folders that are closed."""
 
+import os
 import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 @contextmanager
@@ -17,3 +19,20 @@ def files_limited_to(size_bytes: int) -> Iterator[None]:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
+
+
+@contextmanager
+def closed(folder: str) -> Iterator[None]:
+    """A folder of the current one that nobody may look into, while the block lasts."""
+    # Whoever is root may look everywhere, and so becomes somebody else.
+    Path.cwd().chmod(0o755)
+    is_root = os.geteuid() == 0
+    Path(folder).chmod(0)
+    if is_root:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        Path(folder).chmod(0o755)

@@ -17,6 +17,7 @@ from cartwise.cli import COMMANDS
 from cartwise.folders import locked
 from cartwise.model.bundle import Bundle
 from tests.commands import Commands, succeed
+from tests.disks import closed
 from tests.samples import sample
 
 REES46 = "rees46-2019-10-01-head.csv"
@@ -364,6 +365,22 @@ def test_an_output_that_takes_nothing_is_one_sentence(
     assert told.returncode == 1
     assert "the standard output cannot be written: No space left on device" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+def test_what_lies_below_a_closed_folder_is_named(cartwise: Commands) -> None:
+    Path("closed").mkdir()
+    for arguments in [
+        ("train", "--training", "closed/training", "--out", "model"),
+        ("train", "--training", "training", "--out", "closed/model"),
+        ("ingest", "closed/log.csv", "--out", "events"),
+        ("simulate", "--sessions", 5, "--out", "closed/raw"),
+    ]:
+        with closed("closed"):
+            told = cartwise(*arguments, "-q")
+        assert told.code == 1
+        assert told.err.startswith("cartwise: closed/")
+        assert "permissions" in told.err
+        assert told.err.count("\n") == 1
 
 
 def test_a_run_keeps_others_out_of_its_folder(cartwise: Commands, shop: Path) -> None:

@@ -18,23 +18,28 @@ from cartwise.errors import InputError
 from cartwise.events import COLUMNS, EVENT_SCHEMA
 
 _DAY: Final = "event_date="
+_EVENTS: Final = "events.parquet"
 _ROW_GROUP_ROWS: Final = 2**18
 _SAME_EVENT_HINT: Final = ("event_time", "user_id", "product_id")
 
 
 def day_path(lake: Path, day: date) -> Path:
     """Where the events of a day lie."""
-    return lake / f"{_DAY}{day.isoformat()}" / "events.parquet"
+    return lake / f"{_DAY}{day.isoformat()}" / _EVENTS
 
 
 def stored_days(lake: Path) -> list[date]:
     """The days that a lake has events of, in order.
 
     Raises:
-        InputError: the folder is no lake, or an empty one.
+        InputError: the folder is no lake, or an empty one, or a day may not be read.
     """
-    names = (path.parent.name for path in lake.glob(f"{_DAY}*/events.parquet"))
-    return days_named(names, lake)
+    with readable(lake):
+        # Not by a pattern: that passes over a day that may not be read.
+        entries = lake.iterdir() if lake.is_dir() else ()
+        days = [one.name for one in entries if one.name.startswith(_DAY)]
+        held = [name for name in days if (lake / name / _EVENTS).exists()]
+    return days_named(held, lake)
 
 
 def days_named(names: Iterable[str], lake: object) -> list[date]:

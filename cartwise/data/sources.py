@@ -1,12 +1,13 @@
 """Event files: finding them, telling their formats, and reading them piece by piece."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedIOBase, BufferedReader
 from itertools import product
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NoReturn
 
 import pyarrow as pa
 
@@ -121,21 +122,31 @@ def _is_within(path: Path, folder: Path) -> bool:
 
 
 def _files(path: Path, without: Sequence[Path]) -> list[Path]:
-    if not path.is_dir():
-        return [path]
     with readable(path):
-        files = sorted(file for file in path.rglob("*") if _is_event_file(file, path))
+        if not path.is_dir():
+            return [path]
+        files = sorted(filter(_is_event_file, _below(path)))
     files = [f for f in files if not any(_is_within(f, folder) for folder in without)]
     if not files:
         raise InputError(f"{path} holds no event files: they end in {', '.join(SUFFIXES)}")
     return files
 
 
-def _is_event_file(path: Path, folder: Path) -> bool:
-    is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+def _below(folder: Path) -> Iterator[Path]:
+    """What lies below a folder and is not hidden; a folder that may not be read is an error."""
+
+    def refuse(error: OSError) -> NoReturn:
+        raise error
+
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(place, name) for name in names if not name.startswith("."))
+
+
+def _is_event_file(path: Path) -> bool:
     # The truth that lies beside a simulated log is no log.
     is_log = path.name.lower().endswith(SUFFIXES) and path.name != TRUTH_FILE
-    return is_log and not is_hidden and path.is_file()
+    return is_log and path.is_file()
 
 
 def _format(start: bytes) -> Format:

@@ -9,6 +9,7 @@ from cartwise.data.lake import day_path, read_day, read_through, stored_days
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS, EVENT_SCHEMA
 from tests.data.raw_files import at, event, write_rows
+from tests.disks import closed
 
 DAY = date(2019, 10, 1)
 
@@ -28,6 +29,21 @@ def test_a_folder_without_events_is_no_lake(tmp_path: Path) -> None:
             stored_days(folder)
     with pytest.raises(InputError, match="holds no events of 2019-10-01"):
         read_day(tmp_path, DAY)
+
+
+def test_a_day_that_may_not_be_read_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ingest([write_rows(Path("log.csv"), [event(), event(event_time="2019-10-03 00:00:00 UTC")])],
+           Path("lake"))  # fmt: skip
+    with (
+        closed("lake/event_date=2019-10-03"),
+        pytest.raises(InputError, match=r"2019-10-03.* may not be read"),
+    ):
+        stored_days(Path("lake"))
+    with closed("lake"), pytest.raises(InputError, match="lake may not be read"):
+        stored_days(Path("lake"))
 
 
 def test_damage_within_a_day_is_told_and_the_day_left_alone(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tests.data.raw_files import (
     write_rows,
     write_text,
 )
+from tests.disks import closed
 
 ROWS = [at(f"00:00:{second:02d}", product_id=str(second)) for second in range(40)]
 
@@ -207,3 +208,20 @@ def test_a_damaged_lake_is_told_and_left_alone(tmp_path: Path) -> None:
     typed().write_parquet(day)
     with pytest.raises(InputError, match="does not hold events in the lake's form: move it away"):
         ingest([write_lines(tmp_path / "more.csv", [line(event(brand="x"))])], lake)
+
+
+def test_a_folder_that_may_not_be_read_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for month in ("raw/10", "raw/11", "raw/.hidden"):
+        Path(month).mkdir(parents=True)
+        write_rows(Path(month, "log.csv"), [event()])
+    assert [str(one.path) for one in find_sources([Path("raw")], None)] == [
+        "raw/10/log.csv",
+        "raw/11/log.csv",
+    ]
+    with closed("raw/11"), pytest.raises(InputError, match="raw/11 may not be read"):
+        find_sources([Path("raw")], None)
+    with closed("raw/.hidden"):
+        assert len(find_sources([Path("raw")], None)) == 2
