@@ -17,6 +17,7 @@ from cartwise.cli import COMMANDS
 from cartwise.folders import locked
 from cartwise.model.bundle import Bundle
 from tests.commands import Commands, succeed
+from tests.damage import flip_bit
 from tests.disks import closed
 from tests.samples import sample
 
@@ -286,13 +287,18 @@ def test_an_evaluation_takes_the_place_of_an_older_one(cartwise: Commands, out: 
     assert told.code == 0, told.err
 
 
-@pytest.mark.parametrize("damage", ["gone", "cut"])
+@pytest.mark.parametrize("damage", ["gone", "cut", "a bit in a vector", "a bit in the footer"])
 def test_a_damaged_training_set_is_refused(cartwise: Commands, out: Path, damage: str) -> None:
     part = next((out / "training/train").glob("*.parquet"))
-    if damage == "gone":
-        part.unlink()
-    else:
-        part.write_bytes(part.read_bytes()[:1000])
+    match damage:
+        case "gone":
+            part.unlink()
+        case "cut":
+            part.write_bytes(part.read_bytes()[:1000])
+        case "a bit in a vector":
+            flip_bit(part, part.stat().st_size // 3)
+        case "a bit in the footer":
+            flip_bit(part, -1000)
     told = cartwise("train", "--training", "out/training", "--out", "model", "-q")
     assert told.code == 1
     assert "build it again" in told.err

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from cartwise.checksums import SUMS
 from cartwise.errors import FingerprintMismatch, RegistryError
 from cartwise.model.boosting import Seeding
 from cartwise.model.bundle import SPEC, Bundle, write_bundle
@@ -118,6 +119,7 @@ def test_a_leaking_challenger_is_refused_however_good_it_seems(
         if "label" in carts.columns:
             told = pl.col("label").cast(pl.Float32).fill_null(0.0).alias("session_cart_1h")
             carts.with_columns(told).write_parquet(file)
+    (leaky / SUMS).unlink()
     train(leaky, tmp_path / "model", GOOD)
     result = hold(tmp_path / "model", Evidence(leaky, shop.events))
     assert {"canary", "parity replay", "parity stream", "parity request"} <= failed(result)

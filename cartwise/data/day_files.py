@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from cartwise.checksums import SUMS, as_sums, digest_of, read_sums, require_as_written
 from cartwise.data.splits import FATES, PARTS, Fates
 from cartwise.disk import readable
 from cartwise.documents import read_document
@@ -34,6 +35,7 @@ KEYS: Final = (
     "brand",
     "price",
 )
+_ANEW: Final = "delete the training set and build it anew"
 
 
 class DayOutcome(NamedTuple):
@@ -67,15 +69,17 @@ def carts_table(carts: pl.DataFrame, rows: NDArray[np.int64], vectors: Values) -
     return pa.Table.from_arrays([*head.columns, *features], names=names)
 
 
-def write_carts(path: Path, carts: pa.Table) -> None:
-    """Write the file of one day and fate; its bytes follow from the rows."""
+def write_carts(path: Path, carts: pa.Table) -> str:
+    """Write the file of one day and fate; its bytes follow from the rows. Returns their SHA-256."""
     # A file of few carts costs what its hundreds of columns cost, not what its rows do: Arrow's
     # writer takes two thirds of the time that Polars's takes for them.
     text = [name for name in KEYS if EVENT_SCHEMA.get(name) == pl.String]
     # Written at once: a call of the system for each column costs a quarter of it all.
     content = pa.BufferOutputStream()
     pq.write_table(carts, content, compression="lz4", use_dictionary=text, write_statistics=False)
-    path.write_bytes(content.getvalue())
+    written = content.getvalue()
+    path.write_bytes(written)
+    return hashlib.sha256(written).hexdigest()
 
 
 def _no_carts() -> pl.DataFrame:
@@ -89,6 +93,14 @@ def day_file(fate: str, day: date) -> str:
     return f"{fate if fate in PARTS else f'left_out/{fate}'}/{day.isoformat()}.parquet"
 
 
+def require_carts_as_written(training: Path, day: date) -> None:
+    """Raise InputError unless all carts of a day are as they were written."""
+    sums = read_sums(training)
+    for name in (day_file(fate, day) for fate in FATES):
+        if (training / name).exists():
+            require_as_written(training, name, sums, _ANEW)
+
+
 def read_carts(training: Path, day: date) -> pl.DataFrame:
     """All carts of a day in log order, whatever became of them, without labels.
 
@@ -96,7 +108,7 @@ def read_carts(training: Path, day: date) -> pl.DataFrame:
         InputError: a file is damaged.
     """
     files = [training / day_file(fate, day) for fate in FATES]
-    with readable(training, "delete it and build it anew"):
+    with readable(training, _ANEW):
         frames = [pl.read_parquet(file, glob=False) for file in files if file.exists()]
         return pl.concat(frames).sort("row").drop(LABEL) if frames else _no_carts()
 
@@ -109,6 +121,8 @@ class DayFiles:
         self._before = before
         self._known = {digest: path for path, digest in _read_index(before).items()}
         self._index: dict[str, str] = {}
+        self._sums_before = read_sums(before)
+        self._sums: dict[str, str] = {}
 
     def has_all(self, outcome: DayOutcome, history: str) -> bool:
         """Whether every file of a day is there already."""
@@ -117,7 +131,10 @@ class DayFiles:
     def link(self, day: date, outcome: DayOutcome, history: str) -> None:
         """Take the files of a day from the training set before."""
         for path, digest, _ in self._places(day, outcome, history):
-            os.link(self._before / self._known[digest], path)
+            known = self._known[digest]
+            os.link(self._before / known, path)
+            name = str(path.relative_to(self._fresh))
+            self._sums[name] = self._sums_before.get(known) or digest_of(path, _ANEW)
 
     def write(self, day: date, outcome: DayOutcome, history: str, carts: pa.Table) -> None:
         """Write the files of a day from its carts, as :func:`carts_table` gives them."""
@@ -126,10 +143,12 @@ class DayFiles:
             bought = outcome.bought[chosen].astype(np.uint8)
             labels = pa.array(bought) if _has_labels(fate) else pa.nulls(len(bought), pa.uint8())
             table = carts if chosen.all() else carts.filter(chosen)
-            write_carts(path, table.add_column(1 + len(KEYS), LABEL, labels))
+            digest = write_carts(path, table.add_column(1 + len(KEYS), LABEL, labels))
+            self._sums[str(path.relative_to(self._fresh))] = digest
 
     def finish(self) -> None:
-        """Write the index by which the next build knows the files."""
+        """Write the index by which the next build knows the files, and their checksums."""
+        (self._fresh / SUMS).write_text(as_sums(self._sums))
         (self._fresh / INDEX).write_text(json.dumps(self._index, indent=1, sort_keys=True) + "\n")
 
     def _places(

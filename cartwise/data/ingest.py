@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 import polars as pl
 
 from cartwise.ahead import map_ahead
+from cartwise.checksums import SUMS, as_sums, digest_of
 from cartwise.data import known_files, publication, quarantine
 from cartwise.data.contract import check
 from cartwise.data.earlier_files import earlier_files, told_files
@@ -255,6 +256,8 @@ def _finish_day(spill: Spill, ready: Path, out: Path, day: date) -> int:
     target = day_path(ready, day)
     target.parent.mkdir(parents=True)
     file.replace(target)
+    sums = {target.name: digest_of(target, "run the ingest again")}
+    target.with_name(SUMS).write_text(as_sums(sums))
     return row_count(target) - sum(map(row_count, stored_file(out, day)))
 
 

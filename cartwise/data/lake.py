@@ -13,6 +13,8 @@ import polars as pl
 import pyarrow.parquet as pq
 from polars.io.plugins import register_io_source
 
+from cartwise.checksums import read_sums, require_as_written
+from cartwise.data.publication import is_pending
 from cartwise.disk import readable
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS, EVENT_SCHEMA
@@ -124,6 +126,15 @@ def stored_file(lake: Path, day: date) -> list[Path]:
     if schema != EVENT_SCHEMA:
         raise InputError(f"{path} does not hold events in the lake's form: move it away")
     return [path]
+
+
+def require_day_as_written(lake: Path, day: date) -> str:
+    """The SHA-256 of a day's file; raises InputError where it is not as the ingest wrote it."""
+    file = day_path(lake, day)
+    remedy = f"delete {file.parent} and ingest the files of that day again"
+    if is_pending(lake):
+        remedy = "run the ingest again, which was cut off"
+    return require_as_written(file.parent, file.name, read_sums(file.parent), remedy)
 
 
 def in_log_order(frames: list[pl.DataFrame]) -> pl.DataFrame:

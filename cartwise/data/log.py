@@ -9,7 +9,7 @@ from typing import Self
 
 import polars as pl
 
-from cartwise.data.lake import day_path, row_count, scan_day, stored_days
+from cartwise.data.lake import day_path, require_day_as_written, row_count, scan_day, stored_days
 from cartwise.disk import readable
 from cartwise.features.catalogue import SPECIFICATION
 
@@ -37,11 +37,12 @@ class Log:
     def read(cls, lake: Path) -> Self:
         """Look through a lake; raises InputError where there is none."""
         days = stored_days(lake)
+        digests = {day: require_day_as_written(lake, day) for day in days}
         events = {day: row_count(day_path(lake, day)) for day in days}
         return cls(
             lake,
             events,
-            history_of({day: _digest(lake, day) for day in days}),
+            history_of(digests),
             _second(lake, days[0], pl.col("event_time").min()),
             _second(lake, days[-1], pl.col("event_time").max()),
         )
@@ -70,11 +71,6 @@ def history_of(digests: Mapping[date, str]) -> dict[date, str]:
         before = hashlib.sha256(f"{before} {day} {digest}".encode()).hexdigest()
         history[day] = before
     return history
-
-
-def _digest(lake: Path, day: date) -> str:
-    with day_path(lake, day).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _second(lake: Path, day: date, time: pl.Expr) -> int:

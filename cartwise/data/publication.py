@@ -66,6 +66,11 @@ def commit(lake: Path, record: dict[str, Any], obsolete: list[str]) -> None:
         raise
 
 
+def is_pending(lake: Path) -> bool:
+    """Whether an ingest is moving its files into the lake, or died while it did."""
+    return (lake / STAGING / _COMMIT).exists()
+
+
 def recover(lake: Path) -> dict[str, Any] | None:
     """Complete a committed run and return its record, or throw away the rest of a dead one."""
     folder = lake / STAGING

@@ -10,8 +10,10 @@ import polars as pl
 
 from cartwise.ahead import map_ahead
 from cartwise.data.lake import (
+    day_path,
     in_log_order,
     merged,
+    require_day_as_written,
     row_count,
     stored_file,
     without_duplicates,
@@ -65,6 +67,8 @@ class Spill:
 
     def finish(self, day: date, lake: Path) -> Path | None:
         """The file of a day's events with those already in the lake; None if nothing is new."""
+        if day_path(lake, day).exists():
+            require_day_as_written(lake, day)
         known = stored_file(lake, day)
         files = [*known, *self._parts.pop(day)]
         if len(files) == 1:

@@ -19,8 +19,16 @@ import polars as pl
 import pyarrow as pa
 
 from cartwise.ahead import map_ahead
+from cartwise.checksums import SUMS
 from cartwise.data.canary import check_canary
-from cartwise.data.day_files import INDEX, DayFiles, DayOutcome, carts_table, read_carts
+from cartwise.data.day_files import (
+    INDEX,
+    DayFiles,
+    DayOutcome,
+    carts_table,
+    read_carts,
+    require_carts_as_written,
+)
 from cartwise.data.known_outages import known_outages
 from cartwise.data.labels import LabelSettings
 from cartwise.data.log import Log
@@ -36,7 +44,7 @@ from cartwise.folders import replaced, require_free, require_outside
 from cartwise.progress import SILENT, Progress
 
 STATES: Final = "states"
-CONTENTS: Final = frozenset({*PARTS, "left_out", STATES, MANIFEST, INDEX})
+CONTENTS: Final = frozenset({*PARTS, "left_out", STATES, MANIFEST, INDEX, SUMS})
 
 
 @dataclass(frozen=True)
@@ -158,6 +166,8 @@ class _Update:
             self._write(day, self._stored_carts(day).to_arrow())
 
     def _stored_carts(self, day: date) -> pl.DataFrame:
+        # What is written from them gets checksums of its own.
+        require_carts_as_written(self._before, day)
         carts = read_carts(self._before, day)
         if not np.array_equal(carts["row"].to_numpy(), self._outcomes[day].rows):
             raise InputError(f"'{self._before}' lacks carts of {day}: delete it and build it anew")

@@ -11,6 +11,7 @@ import pandas as pd
 import polars as pl
 from feast import FeatureStore
 
+from cartwise.checksums import read_sums, require_as_written
 from cartwise.data.day_files import write_carts
 from cartwise.data.manifest import FILE as MANIFEST
 from cartwise.data.splits import PARTS
@@ -23,7 +24,7 @@ from cartwise.feast.repository import feature_service, open_repository
 from cartwise.feast.source import TIMESTAMP
 from cartwise.feast.vectors import vectors
 from cartwise.features.catalogue import SPECIFICATION
-from cartwise.model.manifest import Manifest
+from cartwise.model.manifest import REBUILD, Manifest
 from cartwise.progress import SILENT, Progress
 
 CARTS_AT_A_TIME: Final = 200_000
@@ -55,11 +56,18 @@ def fetch(training: Path, out: Path, store: FeatureStore, *, progress: Progress 
     files = [file for part in PARTS for file in sorted((training / part).glob("*.parquet"))]
     carts = {file: pl.scan_parquet(file).select(pl.len()).collect().item() for file in files}
     with progress.task("fetch", sum(carts.values()), "carts") as advance:
+        _require_as_written(training, files)
         for some in _portions(files, carts):
             _fetch_files(some, training, out, store)
             advance(sum(carts[file] for file in some))
     with readable(training / MANIFEST), writable(out):
         shutil.copyfile(training / MANIFEST, out / MANIFEST)
+
+
+def _require_as_written(training: Path, files: Sequence[Path]) -> None:
+    sums = read_sums(training)
+    for file in files:
+        require_as_written(training, str(file.relative_to(training)), sums, REBUILD)
 
 
 def _portions(files: Sequence[Path], carts: dict[Path, int]) -> Iterator[list[Path]]:

@@ -16,6 +16,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from cartwise import folders
+from cartwise.checksums import SUMS, as_sums
 from cartwise.documents import parse_document
 from cartwise.errors import BundleError, FingerprintMismatch
 from cartwise.model.calibration import Calibrator
@@ -28,7 +29,7 @@ SPEC: Final = "spec.json"
 POLICY: Final = "policy.json"
 METRICS: Final = "metrics.json"
 CARD: Final = "MODEL_CARD.md"
-CHECKSUMS: Final = "SHA256SUMS"
+CHECKSUMS: Final = SUMS
 
 FILES: Final = (BOOSTER, GRAPH, CALIBRATION, SPEC, POLICY, METRICS, CARD)
 """Every file of a bundle but its checksums."""
@@ -166,8 +167,8 @@ def require_free(out: Path) -> None:
 
 
 def _checksums(files: Mapping[str, bytes]) -> bytes:
-    lines = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)]
-    return "".join(lines).encode()
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    return as_sums(digests).encode()
 
 
 def _verified(path: Path) -> dict[str, bytes]:

@@ -5,7 +5,7 @@ columns that name a cart, every feature is one float32 column in the manifest's 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from cartwise.checksums import read_sums, require_as_written
 from cartwise.disk import readable
 from cartwise.errors import InputError
 from cartwise.model.columns import LABEL, require_columns, require_labels
@@ -28,6 +29,7 @@ class TrainingSet:
 
     path: Path
     manifest: Manifest
+    _checked: set[PartName] = field(default_factory=set, repr=False, compare=False)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -73,7 +75,16 @@ class TrainingSet:
                 f"'{self.path / part}' holds {carts} carts, and its manifest says "
                 f"{self.manifest.carts(part)}: {REBUILD}"
             )
+        self._require_as_written(part, files)
         return files
+
+    def _require_as_written(self, part: PartName, files: Sequence[Path]) -> None:
+        """Hold the files of a part against their checksums, once; raises InputError."""
+        if part not in self._checked:
+            sums = read_sums(self.path)
+            for file in files:
+                require_as_written(self.path, f"{part}/{file.name}", sums, REBUILD)
+            self._checked.add(part)
 
 
 def labels(frame: pl.DataFrame) -> NDArray[np.float64]:

@@ -207,7 +207,8 @@ def test_events_are_parted_by_their_day_in_utc(tmp_path: Path) -> None:
 def test_a_lake_holds_the_nine_columns_and_nothing_else(tmp_path: Path) -> None:
     ingest([write_rows(tmp_path / "log.csv", [event()])], tmp_path / "lake")
     assert pl.read_parquet_schema(tmp_path / "lake" / DAY_FILE) == EVENT_SCHEMA
-    assert set(files_of(tmp_path / "lake")) == {DAY_FILE}
+    sums = DAY_FILE.replace("events.parquet", "SHA256SUMS")
+    assert set(files_of(tmp_path / "lake")) == {DAY_FILE, sums}
 
 
 def test_the_report_lies_in_the_lake_and_reads_back(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from cartwise.checksums import SUMS
 from cartwise.data.ingest import ingest
 from cartwise.data.lake import day_path, read_day, read_through, stored_days
 from cartwise.errors import InputError
@@ -50,6 +51,7 @@ def test_damage_within_a_day_is_told_and_the_day_left_alone(tmp_path: Path) -> N
     source = write_rows(tmp_path / "log.csv", [at("12:00:00", brand=str(n)) for n in range(99)])
     ingest([source], tmp_path / "lake")
     file = day_path(tmp_path / "lake", DAY)
+    file.with_name(SUMS).unlink()
     damaged = b"PAR1" + b"\xff" * 200 + file.read_bytes()[204:]
     file.write_bytes(damaged)
     for use in (

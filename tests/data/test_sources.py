@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cartwise.checksums import SUMS
 from cartwise.data.ingest import ingest
 from cartwise.data.sources import find_sources, read
 from cartwise.errors import InputError
@@ -200,6 +201,8 @@ def test_a_damaged_lake_is_told_and_left_alone(tmp_path: Path) -> None:
     source, lake = write_rows(tmp_path / "log.csv", ROWS), tmp_path / "lake"
     ingest([source], lake)
     (day,) = lake.glob("*/events.parquet")
+    # As a lake of before there were checksums.
+    day.with_name(SUMS).unlink()
     for data, message in ((day.read_bytes()[:99], "is damaged or cut short"), (b"", "is damaged")):
         day.write_bytes(data)
         with pytest.raises(InputError, match=message):

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cartwise.checksums import SUMS
 from cartwise.data import passes
 from cartwise.data.canary import LeakError, check_canary
 from cartwise.data.day_files import KEYS, day_file, read_carts
@@ -28,6 +29,7 @@ from cartwise.data.training_set import STATES, TrainingSetSettings, build
 from cartwise.errors import InputError, NotEnoughData, OutputError
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.progress import Advance, Silent
+from tests.damage import flip_bit
 from tests.data.logs import write_lake
 from tests.logs import reference_log
 from tests.reference import Event, vector
@@ -72,6 +74,7 @@ def assert_same(one: Path, other: Path) -> None:
     ours, theirs = contents(one), contents(other)
     assert ours.keys() == theirs.keys()
     assert all(ours[name].equals(theirs[name], null_equal=True) for name in ours)
+    assert (one / SUMS).read_bytes() == (other / SUMS).read_bytes()
     manifests = [json.loads((folder / "manifest.json").read_text()) for folder in (one, other)]
     assert manifests[0] == manifests[1]
 
@@ -226,16 +229,22 @@ def test_a_horizon_longer_than_the_log_is_explained(tmp_path: Path) -> None:
     assert not (tmp_path / "training").exists()
 
 
+def leave_no_carts(lake: Path, day: date) -> None:
+    file = day_path(lake, day)
+    events = read_day(lake, day).filter(pl.col("event_type") != "cart")
+    write_events(file, iter([events]))
+    (file.parent / SUMS).unlink()
+
+
 def test_days_without_carts_do_no_harm(lake: Path, tmp_path: Path) -> None:
     days = stored_days(lake)
     for day in days[:-1]:
         shutil.copytree(lake / f"event_date={day}", tmp_path / "events" / f"event_date={day}")
     for day in (days[0], days[2], days[-2]):
-        events = read_day(lake, day).filter(pl.col("event_type") != "cart")
-        write_events(day_path(tmp_path / "events", day), iter([events]))
+        leave_no_carts(tmp_path / "events", day)
     build(tmp_path / "events", tmp_path / "training", SETTINGS)
-    last = read_day(lake, days[-1]).filter(pl.col("event_type") != "cart")
-    write_events(day_path(tmp_path / "events", days[-1]), iter([last]))
+    shutil.copytree(lake / f"event_date={days[-1]}", tmp_path / "events" / f"event_date={days[-1]}")
+    leave_no_carts(tmp_path / "events", days[-1])
     build(tmp_path / "events", tmp_path / "training", SETTINGS)
     build(tmp_path / "events", tmp_path / "anew", SETTINGS)
     assert_same(tmp_path / "training", tmp_path / "anew")
@@ -244,9 +253,45 @@ def test_days_without_carts_do_no_harm(lake: Path, tmp_path: Path) -> None:
 def test_a_damaged_lake_is_explained(lake: Path, tmp_path: Path) -> None:
     shutil.copytree(lake, tmp_path / "events")
     file = day_path(tmp_path / "events", stored_days(lake)[1])
+    file.with_name(SUMS).unlink()
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(InputError, match="damaged or cut short"):
         build(tmp_path / "events", tmp_path / "training", SETTINGS)
+
+
+@pytest.mark.parametrize("place", [1000, -500])
+def test_a_bit_that_flipped_in_a_lake_is_noticed(lake: Path, tmp_path: Path, place: int) -> None:
+    shutil.copytree(lake, tmp_path / "events")
+    file = day_path(tmp_path / "events", stored_days(lake)[1])
+    flip_bit(file, place)
+    told = rf"{file} is not as it was written.* delete {file.parent} and ingest"
+    with pytest.raises(InputError, match=told):
+        build(tmp_path / "events", tmp_path / "training", SETTINGS)
+    with pytest.raises(InputError, match=told):
+        ingest([lake.parent / "raw"], tmp_path / "events")
+    (file.parent / SUMS).unlink()
+    flip_bit(file, place)
+    build(tmp_path / "events", tmp_path / "training", SETTINGS)
+
+
+def test_a_bit_that_flipped_in_a_training_set_is_written_into_no_other(
+    lake: Path, training: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(training, tmp_path / "training")
+    flip_bit(next((tmp_path / "training" / "train").iterdir()), 1000)
+    build(lake, tmp_path / "training", SETTINGS)
+    assert (tmp_path / "training" / SUMS).read_bytes() == (training / SUMS).read_bytes()
+    # Another horizon deals the carts anew, so they are read.
+    with pytest.raises(InputError, match="is not as it was written"):
+        build(lake, tmp_path / "training", TrainingSetSettings(LabelSettings(HOUR)))
+
+
+def test_sha256sum_checks_a_lake_and_a_training_set(lake: Path, training: Path) -> None:
+    for folder in (training, *lake.glob("event_date=*")):
+        check = ["sha256sum", "--check", "--strict", "--quiet", SUMS]
+        subprocess.run(check, cwd=folder, check=True)
+    listed = {line.split()[1] for line in (training / SUMS).read_text().splitlines()}
+    assert listed == {*contents(training)}
 
 
 def test_brackets_in_a_path_are_no_pattern(lake: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from cartwise.checksums import SUMS
 from cartwise.data.ingest import ingest
 from cartwise.data.labels import LabelSettings
 from cartwise.data.lake import day_path, read_day, stored_days
@@ -17,6 +18,7 @@ from cartwise.feast.repository import open_repository
 from cartwise.feast.views import entities, feature_service, feature_views
 from cartwise.features.catalogue import SPECIFICATION
 from tests.commands import Commands
+from tests.damage import flip_bit
 
 REPOSITORY = Path(__file__).parents[2] / "feature_repo"
 
@@ -62,6 +64,17 @@ def test_train_through_feast_gives_the_same_model(shop: Path, cartwise: Commands
         assert Path("direct", file).read_bytes() == Path("feast", file).read_bytes()
 
 
+def test_carts_that_are_not_as_they_were_written_are_not_fetched(
+    shop: Path, cartwise: Commands, tmp_path: Path
+) -> None:
+    training = Path(shutil.copytree(shop / "training", tmp_path / "training"))
+    flip_bit(next((training / "train").iterdir()), 1000)
+    told = cartwise("train", "--training", training, "--out", "model",
+                    "--features", "feast", "--feature-repo", shop / "feature_repo")  # fmt: skip
+    assert told.code == 1
+    assert "is not as it was written" in told.err
+
+
 def test_a_training_set_of_other_events_is_refused(
     shop: Path, cartwise: Commands, tmp_path: Path
 ) -> None:
@@ -71,6 +84,7 @@ def test_a_training_set_of_other_events_is_refused(
     lake = other / "out" / "events"
     day = stored_days(lake)[0]
     read_day(lake, day).slice(1).write_parquet(day_path(lake, day))
+    day_path(lake, day).with_name(SUMS).unlink()
     repository = other / "feature_repo"
     told = cartwise("train", "--training", shop / "training", "--out", "model",
                     "--features", "feast", "--feature-repo", repository)  # fmt: skip
