@@ -10,7 +10,8 @@ from cartwise.data.manifest import Manifest
 from cartwise.data.training_set import TrainingSetSettings, build
 from cartwise.errors import InputError, OutputError, PlaceTaken
 from cartwise.folders import locked
-from cartwise.model.evaluation import Evaluation, EvaluationSettings, evaluate
+from cartwise.model import bundle as bundles
+from cartwise.model.evaluation import Evaluation, EvaluationSettings, evaluate, require_found
 from cartwise.model.mlflow_store import Tracking, require_reachable
 from cartwise.model.tracking import TrackedRun, track
 from cartwise.model.training import TrainingSettings, train
@@ -62,7 +63,7 @@ def run(
     Running again with more files goes on from what is there.
 
     Raises:
-        PlaceTaken: ``out`` is one of the sources.
+        PlaceTaken: ``out`` is one of the sources, or holds something else than a run.
         OutputError: runs cannot be tracked where they shall be; nothing was done.
         CartwiseError: what a step cannot do; the steps before it are complete.
     """
@@ -72,6 +73,8 @@ def run(
     for source in sources:
         if source.resolve() == out.resolve():
             raise PlaceTaken(f"'{out}' is both read and written to: choose another --out")
+    require_found(out)
+    bundles.require_free(out / MODEL)
     if settings.tracking:
         require_reachable(settings.tracking)
     with locked(out, "run"):

@@ -242,6 +242,8 @@ def test_run_again_with_out_inside_of_the_source(cartwise: Commands, shop: Path)
 def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> None:
     Path("thesis").mkdir()
     Path("thesis/notes.txt").write_text("mine")
+    Path("taken/model").mkdir(parents=True)
+    Path("taken/model/notes.txt").write_text("mine")
     day = next((out / "events").glob("event_date=*/events.parquet"))
     before = day.read_bytes()
     score = ("score", "--model", "out/model", "--events", "out/events", "-q", "--out")
@@ -259,7 +261,16 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
         (*evaluate, "out/training/found"),
         (*evaluate, "out/model"),
         (*evaluate, "raw"),
+        (*evaluate, "found", "--plots", "out/model"),
+        (*evaluate, "found", "--plots", "out/training/drawn"),
+        (*evaluate, "found", "--bundle", "out/training"),
+        (*evaluate, "found", "--bundle", "out/model/fuller"),
+        (*evaluate, "found", "--bundle", "found"),
+        (*evaluate, "found", "--bundle", "fuller", "--plots", "fuller/plots"),
+        (*evaluate, "found", "--bundle", "thesis"),
         ("run", "raw", "--out", "raw"),
+        ("run", "raw", "--out", "thesis"),
+        ("run", "raw", "--out", "taken"),
         ("run", "out/model/plots.csv", "--out", "out"),
         ("run", "out/events", "--out", "out"),
     ]:
@@ -267,6 +278,8 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
         assert told.code == 2, command
         assert told.err.count("\n") == 1
     assert not list(Path("raw").glob("*/"))
+    assert not Path("found").exists()
+    assert [path.name for path in Path("taken").iterdir()] == ["model"]
     assert day.read_bytes() == before
     assert Path("thesis/notes.txt").read_text() == "mine"
 

@@ -170,7 +170,7 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Measure a bundle on the test part: OUT gets metrics.json and report.html."""
-    require_free(out, model, training, plots)
+    require_free(out, model, training, plots, bundle)
     settings = evaluation_settings(seed, threads)
     progress = open_progress(quiet=quiet)
     evaluation = evaluate_model(

@@ -3,7 +3,7 @@
 What is evaluated is what serves: every probability comes from the bundle's own ONNX graph.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -102,15 +102,38 @@ def evaluate(
     )
 
 
-def require_free(out: Path, model: Path, training: Path, plots: Path | None = None) -> None:
-    """Raise PlaceTaken unless ``out`` is absent or empty, or holds an evaluation or a whole run.
+def require_free(
+    out: Path,
+    model: Path,
+    training: Path,
+    plots: Path | None = None,
+    bundle: Path | None = None,
+) -> None:
+    """Raise PlaceTaken where an evaluation would write over something else, or into what is read.
 
-    Plots may lie in it; it may not lie in what is read.
+    Plots may lie in ``out``, and ``bundle`` too; neither may be or hold the other.
     """
-    folders.require_outside(out, model, training)
-    plots_name = {plots.name} if plots and plots.resolve().parent == out.resolve() else set()
+    for place in filter(None, (out, plots, bundle)):
+        folders.require_outside(place, model, training)
+    if bundle:
+        layout.require_free(bundle)
+        for place in filter(None, (out, plots)):
+            folders.require_outside(place, bundle)
+    in_out = {place.name for place in (plots, bundle) if place and _lies_in(place, out)}
+    require_found(out, in_out)
+
+
+def require_found(out: Path, more: Collection[str] = ()) -> None:
+    """Raise PlaceTaken unless ``out`` is absent or holds an evaluation or a whole run.
+
+    It may hold hidden files and what has the names ``more``.
+    """
     hidden = {path.name for path in out.glob(".*")}
-    folders.require_free(out, {*_CONTENTS, *plots_name, *hidden}, "an evaluation")
+    folders.require_free(out, {*_CONTENTS, *more, *hidden}, "an evaluation")
+
+
+def _lies_in(place: Path, folder: Path) -> bool:
+    return place.resolve().parent == folder.resolve()
 
 
 def _curves(findings: Findings) -> dict[str, pl.DataFrame]:
