@@ -1,5 +1,6 @@
 """Which files gave a lake what it holds, so that nobody mixes two logs without being told."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,22 +11,16 @@ from cartwise.data.publication import REPORT
 from cartwise.documents import read_document
 
 _MOST: Final = 1000
-"""So many are remembered, the latest: a stream's archive gets new ones all the time."""
-
-
-@dataclass(frozen=True)
-class _File:
-    path: str
+"""So many are remembered, the latest."""
 
 
 @dataclass(frozen=True)
 class _Report:
-    sources: tuple[_File, ...]
-    earlier: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
 
 
-def earlier_files(lake: Path, now: Iterable[Path]) -> tuple[str, ...]:
-    """The files that earlier ingests read into a lake, as they were named, without those of now.
+def held_files(lake: Path) -> tuple[str, ...]:
+    """The files that gave a lake its events, each by its path from the lake's folder.
 
     Raises:
         InputError: the report of the latest ingest is damaged.
@@ -33,10 +28,28 @@ def earlier_files(lake: Path, now: Iterable[Path]) -> tuple[str, ...]:
     file = lake / REPORT
     if not file.exists():
         return ()
-    report = read_document(file, _Report, "delete it: events stay, only names of files are lost")
-    held = dict.fromkeys([*report.earlier, *(source.path for source in report.sources)])
+    remedy = "delete it: events stay, only names of files are lost"
+    return read_document(file, _Report, remedy).held
+
+
+def joined(held: Iterable[str], lake: Path, fresh: Iterable[Path]) -> tuple[str, ...]:
+    """What a lake holds with more files."""
+    # From the lake's own folder, a path means the same wherever the next call is typed, and
+    # wherever a checkout lies.
+    names = (os.path.relpath(path.resolve(), lake.resolve()) for path in fresh)
+    return tuple(dict.fromkeys([*held, *names]))[-_MOST:]
+
+
+def other_files(held: Iterable[str], lake: Path, now: Iterable[Path]) -> tuple[str, ...]:
+    """The files that a lake holds beside those of now, as one would name them here."""
     again = {path.resolve() for path in now}
-    return tuple(name for name in held if Path(name).resolve() not in again)[-_MOST:]
+    paths = (Path(os.path.normpath(lake.resolve() / name)) for name in held)
+    return tuple(_named_here(path) for path in paths if path not in again)
+
+
+def _named_here(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def told_files(names: Sequence[str]) -> str:

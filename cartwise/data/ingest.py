@@ -18,7 +18,7 @@ from cartwise.ahead import map_ahead
 from cartwise.checksums import SUMS, as_sums, digest_of
 from cartwise.data import known_files, publication, quarantine
 from cartwise.data.contract import check
-from cartwise.data.earlier_files import earlier_files, told_files
+from cartwise.data.earlier_files import held_files, joined, other_files, told_files
 from cartwise.data.lake import day_path, row_count, stored_file
 from cartwise.data.quarantine import Quarantine
 from cartwise.data.sources import Piece, Source, find_sources, read
@@ -64,6 +64,7 @@ class IngestReport:
         first_event: earliest time among the kept rows, ISO 8601; None without any.
         last_event: latest time among them.
         earlier: the other files whose events the lake held before.
+        held: all files whose events it holds now, each by its path from the lake's folder.
     """
 
     rows_in: int
@@ -76,6 +77,7 @@ class IngestReport:
     first_event: str | None
     last_event: str | None
     earlier: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON takes it."""
@@ -88,8 +90,8 @@ class IngestReport:
             SourceReport(**{**source, "ignored_columns": tuple(source["ignored_columns"])})
             for source in facts["sources"]
         )
-        earlier = tuple(facts.get("earlier", ()))
-        return cls(**{**facts, "sources": tuple(sources), "earlier": earlier})
+        names = {name: tuple(facts.get(name, ())) for name in ("earlier", "held")}
+        return cls(**{**facts, "sources": tuple(sources), **names})
 
 
 _NOTHING: Final = IngestReport(0, 0, 0, 0, {}, {}, (), None, None)
@@ -103,6 +105,7 @@ def ingest(
     chunk_rows: int = CHUNK_ROWS,
     skip: Sequence[Path] = (),
     skip_known: bool = False,
+    remember: bool = True,
 ) -> IngestReport:
     """Read event files into the lake at ``out`` and return what became of every row.
 
@@ -115,6 +118,8 @@ def ingest(
         skip: folders that hold no sources, wherever they lie.
         skip_known: do not read files again that an earlier call with it read into this lake; if
             all are known, the lake stays as it is to the byte.
+        remember: whether the lake remembers the names of the sources, and tells those of others;
+            for names that mean something after the call.
 
     Raises:
         InputError: a source is missing, damaged or no event file.
@@ -133,11 +138,14 @@ def ingest(
         if not fresh:
             progress.say(f"{out} holds all {len(found):,} files already")
             return _NOTHING
-        earlier = earlier_files(out, [source.path for source in found])
+        held = held_files(out)
+        earlier = other_files(held, out, [one.path for one in found]) if remember else ()
         if earlier:
             progress.say(f"{out} holds events of {told_files(earlier)} already: new ones join them")
         with publication.staging(out) as folder:
-            report = replace(_stage(fresh, folder, out, progress, chunk_rows), earlier=earlier)
+            held = joined(held, out, [one.path for one in fresh] if remember else ())
+            report = _stage(fresh, folder, out, progress, chunk_rows)
+            report = replace(report, earlier=earlier, held=held)
             known_files.write(publication.ready(folder), known | {*digests.values()})
             facts = report.to_dict()
             (publication.ready(folder) / publication.REPORT).write_text(json.dumps(facts, indent=2))

@@ -77,10 +77,10 @@ def _publish(arrivals: Arrivals, events: Path, horizon_seconds: int, progress: P
     Published(published.complete, goal).write(arrivals)
     with tempfile.TemporaryDirectory(prefix="cartwise-arrivals-") as scratch:
         files = _gather(arrivals, new, Path(scratch))
-        added = ingest(files, events, progress=progress).rows_out if files else 0
+        report = ingest(files, events, progress=progress, remember=False) if files else None
     known.write(arrivals)
     Published(goal).write(arrivals)
-    return added
+    return report.rows_out if report else 0
 
 
 def _gather(arrivals: Arrivals, ranges: list[Range], folder: Path) -> list[Path]:

@@ -248,6 +248,43 @@ def test_files_that_a_lake_holds_already_are_named(tmp_path: Path) -> None:
     assert ingest(files[:1], lake).earlier == tuple(map(str, files[1:]))
 
 
+def test_skipped_files_are_not_forgotten(tmp_path: Path) -> None:
+    files = [tmp_path / f"{month}.csv" for month in ("10", "11", "12")]
+    for month, file in zip((10, 11, 12), files, strict=True):
+        write_rows(file, [event(event_time=f"2019-{month}-01 00:00:00 UTC")])
+    lake = tmp_path / "lake"
+    ingest(files[:1], lake, skip_known=True)
+    assert ingest(files[:2], lake, skip_known=True).earlier == ()
+    report = ingest(files[2:], lake, skip_known=True)
+    assert report.earlier == tuple(map(str, files[:2]))
+    assert report.held == ("../10.csv", "../11.csv", "../12.csv")
+
+
+def test_files_of_one_name_in_two_folders_are_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        write_rows(tmp_path / name / "log.csv", [event(brand=name)])
+    monkeypatch.chdir(tmp_path / "a")
+    assert ingest([Path("log.csv")], Path("../lake")).earlier == ()
+    monkeypatch.chdir(tmp_path / "b")
+    assert ingest([Path("log.csv")], Path("../lake")).earlier == (str(tmp_path / "a/log.csv"),)
+    monkeypatch.chdir(tmp_path)
+    assert ingest([Path("b/log.csv")], Path("lake")).earlier == ("a/log.csv",)
+
+
+def test_files_that_do_not_last_are_not_remembered(tmp_path: Path) -> None:
+    lasting, passing = (tmp_path / f"{name}.csv" for name in ("lasting", "passing"))
+    for file in (lasting, passing):
+        write_rows(file, [event(brand=file.stem)])
+    said = Said()
+    ingest([lasting], tmp_path / "lake")
+    ingest([passing], tmp_path / "lake", remember=False, progress=said)
+    assert said.lines == []
+    again = write_rows(tmp_path / "again.csv", [event()])
+    assert ingest([again], tmp_path / "lake").earlier == (str(lasting),)
+
+
 class Said(Silent):
     def __init__(self) -> None:
         self.lines: list[str] = []

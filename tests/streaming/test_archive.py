@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from cartwise.data.earlier_files import held_files
 from cartwise.data.lake import read_day, stored_days
 from cartwise.errors import InputError, OutputError, StoreIncomplete
 from cartwise.features.catalogue import SPECIFICATION
@@ -103,6 +104,12 @@ def test_overlapping_ranges_count_once(tmp_path: Path) -> None:
         file.rename(tmp_path / "arrivals/shop.events" / file.name)
     assert publish(Arrivals(str(tmp_path)), tmp_path / "events") == 50
     assert in_days(tmp_path) == shop(50)
+
+
+def test_the_days_of_a_stream_remember_no_scratch_files(tmp_path: Path) -> None:
+    archive(Topic(1).extend(shop(10)), tmp_path)
+    publish(Arrivals(str(tmp_path)), tmp_path / "events")
+    assert held_files(tmp_path / "events") == ()
 
 
 def test_days_hold_the_distinct_events_and_publishing_again_changes_nothing(tmp_path: Path) -> None:
