@@ -14,7 +14,6 @@ from cartwise.data.manifest import Manifest
 from cartwise.data.splits import By, SplitSettings
 from cartwise.data.training_set import TrainingSetSettings, build
 from cartwise.duration import format_duration, parse_duration
-from cartwise.model.summary import LEFT_OUT
 from cartwise.options import (
     GIGABYTE,
     Events,
@@ -28,6 +27,7 @@ from cartwise.options import (
     Sources,
     SplitBy,
 )
+from cartwise.parts import LEFT_OUT
 from cartwise.tables import columns_table, facts_table, present
 from cartwise.terminal import open_progress
 

@@ -15,15 +15,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cartwise.checksums import SUMS, as_sums, digest_of, read_sums, require_as_written
-from cartwise.data.splits import FATES, PARTS, Fates
+from cartwise.data.splits import FATES, Fates
 from cartwise.disk import readable
 from cartwise.documents import read_document
 from cartwise.errors import InputError
 from cartwise.events import EVENT_SCHEMA
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.replay import Values
+from cartwise.parts import INDEX, PARTS
 
-INDEX: Final = "files.json"
 LABEL: Final = "label"
 KEYS: Final = (
     "user_id",

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,8 @@ from cartwise.data.labels import LabelSettings
 from cartwise.data.log import Log
 from cartwise.data.outcomes import Outcomes
 from cartwise.data.spans import Span
-from cartwise.data.splits import LEFT_OUT, PARTS
 from cartwise.features.catalogue import SPECIFICATION
-
-FILE: Final = "manifest.json"
+from cartwise.parts import LEFT_OUT, MANIFEST, PARTS
 
 Manifest = dict[str, Any]
 
@@ -55,7 +53,7 @@ def describe(
 
 def write_manifest(training: Path, manifest: Manifest) -> None:
     """Write it into the folder of a training set."""
-    (training / FILE).write_text(json.dumps(manifest, indent=1) + "\n")
+    (training / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
 
 
 def _parts(outcomes: Outcomes) -> dict[str, dict[str, Any]]:

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from cartwise.counting import counted
 from cartwise.duration import format_duration
 from cartwise.errors import NotEnoughData
+from cartwise.parts import LEFT_OUT, PARTS
 
-PARTS: Final = ("train", "validation", "calibration", "test")
-LEFT_OUT: Final = ("censored_end", "censored_outage", "embargoed")
 FATES: Final = (*PARTS, *LEFT_OUT)
 """What may become of a cart; a fate's code is its place in this tuple."""
 

@@ -22,7 +22,6 @@ from cartwise.ahead import map_ahead
 from cartwise.checksums import SUMS
 from cartwise.data.canary import check_canary
 from cartwise.data.day_files import (
-    INDEX,
     DayFiles,
     DayOutcome,
     carts_table,
@@ -32,15 +31,15 @@ from cartwise.data.day_files import (
 from cartwise.data.known_outages import known_outages
 from cartwise.data.labels import LabelSettings
 from cartwise.data.log import Log
-from cartwise.data.manifest import FILE as MANIFEST
 from cartwise.data.manifest import Manifest, describe, write_manifest
 from cartwise.data.outcomes import Outcomes
 from cartwise.data.passes import Day, Passes, division_for
-from cartwise.data.splits import PARTS, SplitSettings
+from cartwise.data.splits import SplitSettings
 from cartwise.errors import InputError, PlaceTaken
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.checkpoint import Checkpoint
 from cartwise.folders import replaced, require_free, require_outside
+from cartwise.parts import INDEX, MANIFEST, PARTS
 from cartwise.progress import SILENT, Progress
 
 STATES: Final = "states"

@@ -13,8 +13,6 @@ from feast import FeatureStore
 
 from cartwise.checksums import read_sums, require_as_written
 from cartwise.data.day_files import write_carts
-from cartwise.data.manifest import FILE as MANIFEST
-from cartwise.data.splits import PARTS
 from cartwise.disk import readable, writable
 from cartwise.feast.addresses import lake_of
 from cartwise.feast.entity_rows import EVENT_ROW
@@ -25,6 +23,7 @@ from cartwise.feast.source import TIMESTAMP
 from cartwise.feast.vectors import vectors
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.model.manifest import REBUILD, Manifest
+from cartwise.parts import MANIFEST, PARTS
 from cartwise.progress import SILENT, Progress
 
 CARTS_AT_A_TIME: Final = 200_000

@@ -13,9 +13,9 @@ import yaml
 from cartwise.documents import read_document
 from cartwise.model.bundle import Bundle
 from cartwise.model.manifest import REBUILD
+from cartwise.parts import INDEX, MANIFEST
 
 _LOCK: Final = "dvc.lock"
-_DIGEST_OF: Final = ("manifest.json", "files.json")
 
 
 def lineage(bundle: Bundle, training: Path | None = None) -> dict[str, str]:
@@ -48,7 +48,7 @@ def training_digest(training: Path) -> str:
     another order.
     """
     digest = hashlib.sha256()
-    for name in _DIGEST_OF:
+    for name in (MANIFEST, INDEX):
         file = training / name
         facts = read_document(file, Any, REBUILD) if file.exists() else None
         digest.update(json.dumps(facts, sort_keys=True).encode())

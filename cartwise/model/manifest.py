@@ -11,8 +11,7 @@ from msgspec import Meta
 from cartwise.documents import read_document
 from cartwise.errors import InputError
 from cartwise.features.catalogue import SPECIFICATION
-
-FILE: Final = "manifest.json"
+from cartwise.parts import LEFT_OUT, MANIFEST
 
 REBUILD: Final = "delete the training set and build it again with 'cartwise features'"
 
@@ -86,6 +85,9 @@ class Manifest:
         _require_times(self.first_event, self.last_event)
         if self.fingerprint == SPECIFICATION.fingerprint:
             _require_ours(self.feature_names)
+        for name in ("carts", *LEFT_OUT):
+            if name not in self.counts:
+                raise ValueError(f"its counts lack '{name}'")
         for part in LEARNED_FROM[:1] if self.small else LEARNED_FROM:
             if part not in self.parts:
                 raise ValueError(f"it has no part '{part}'")
@@ -97,9 +99,9 @@ class Manifest:
     @classmethod
     def read(cls, training: Path) -> Self:
         """The manifest of a training set; raises InputError where it has none, or a damaged one."""
-        if not (file := training / FILE).is_file():
+        if not (file := training / MANIFEST).is_file():
             raise InputError(
-                f"'{training}' is not a training set, it has no {FILE}: "
+                f"'{training}' is not a training set, it has no {MANIFEST}: "
                 "build one with 'cartwise features'"
             )
         return read_document(file, cls, REBUILD)
@@ -107,7 +109,9 @@ class Manifest:
 
 def _require_times(*moments: str) -> None:
     for moment in moments:
-        datetime.fromisoformat(moment)
+        # Times with and without a zone cannot be compared.
+        if datetime.fromisoformat(moment).tzinfo is None:
+            raise ValueError(f"its time '{moment}' has no time zone")
 
 
 def _require_ours(names: tuple[str, ...]) -> None:

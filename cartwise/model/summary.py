@@ -26,13 +26,6 @@ _NICE_NAMES: Final = {
     "logistic": "logistic regression",
 }
 
-LEFT_OUT: Final = {
-    "embargoed": "embargo",
-    "censored_outage": "suspect span",
-    "censored_end": "log's end",
-}
-"""Why a cart is in no part: by the name of its count in a manifest."""
-
 
 def baseline_title(name: str) -> str:
     """A baseline's name as it reads in a sentence."""

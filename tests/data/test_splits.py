@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cartwise.data.splits import FATES, PARTS, Split, SplitSettings, split
+from cartwise.data.splits import FATES, Split, SplitSettings, split
 from cartwise.errors import NotEnoughData
+from cartwise.parts import PARTS
 
 DAY = 86_400
 

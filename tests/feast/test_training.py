@@ -11,12 +11,12 @@ from cartwise.data.ingest import ingest
 from cartwise.data.labels import LabelSettings
 from cartwise.data.lake import day_path, read_day, stored_days
 from cartwise.data.simulate import simulate
-from cartwise.data.splits import PARTS
 from cartwise.data.training_set import TrainingSetSettings, build
 from cartwise.feast import training as through_feast
 from cartwise.feast.repository import open_repository
 from cartwise.feast.views import entities, feature_service, feature_views
 from cartwise.features.catalogue import SPECIFICATION
+from cartwise.parts import PARTS
 from tests.commands import Commands
 from tests.damage import flip_bit
 

@@ -78,7 +78,8 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
         TrainingSet.open(training)
 
 
-PART = {"carts": 9, "positives": 3, "first_cart": "2026-01-01", "last_cart": "2026-01-02"}
+DAY = "2026-01-01T"
+PART = {"carts": 9, "positives": 3, "first_cart": f"{DAY}00Z", "last_cart": f"{DAY}09Z"}
 OURS = {"fingerprint": SPECIFICATION.fingerprint}
 
 
@@ -91,11 +92,14 @@ OURS = {"fingerprint": SPECIFICATION.fingerprint}
         ({"horizon_seconds": -1}, "horizon_seconds"),
         ({"small": "no"}, "small"),
         ({"counts": []}, "counts"),
+        ({"counts": {}}, "counts lack 'carts'"),
+        ({"counts": {"carts": 9, "censored_end": 0}}, "counts lack 'censored_outage'"),
         ({"daily": [1]}, "daily"),
         ({"first_event": "yesterday"}, "yesterday"),
         ({"parts": {"train": PART | {"carts": "many"}}}, "carts"),
         ({"parts": {"train": PART | {"positives": 10}}}, "10 of 9 carts"),
         ({"parts": {"train": PART | {"last_cart": "soon"}}}, "soon"),
+        ({"parts": {"train": PART | {"first_cart": "2026-01-01"}}}, "no time zone"),
         ({"parts": {"train": PART}}, "no part 'validation'"),
         ({"parts": {"exam": PART}}, "parts"),
         (OURS, "feature 1 is 'user_view_0d'"),

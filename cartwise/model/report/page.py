@@ -12,7 +12,8 @@ from cartwise.model.manifest import Manifest
 from cartwise.model.report.drawing import theme_css
 from cartwise.model.report.plots import PLOTS, Evidence
 from cartwise.model.slices import Slice
-from cartwise.model.summary import LEFT_OUT, estimate_text, few_carts, sentences, with_interval
+from cartwise.model.summary import estimate_text, few_carts, sentences, with_interval
+from cartwise.parts import LEFT_OUT
 
 _SECTIONS: Final[Mapping[str, Sequence[str]]] = {
     "How well it ranks": ("roc", "rivals", "gain", "precision-recall"),
