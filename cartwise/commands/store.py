@@ -139,7 +139,7 @@ def diff_summary(facts: dict[str, Any]) -> RenderableType:
     )
     table = columns_table("", "", "key", "value", "A", "B")
     for one in facts["differences"]:
-        sides = (f"{one[side]}" for side in ("ours", "theirs"))
+        sides = (_side(one["name"], one[side]) for side in ("ours", "theirs"))
         table.add_row(one["entity"], escape(one["key"]), one["name"], *sides)
     sources = [
         _sources_table(f"Sources of {name}", of_one)
@@ -148,6 +148,12 @@ def diff_summary(facts: dict[str, Any]) -> RenderableType:
     shown = [table] if facts["differences"] else []
     applied = "Events applied: {:,} and {:,}".format(*facts["applied"])
     return Group(verdict, *shown, applied, "", *sources)
+
+
+def _side(name: str, value: float | None) -> str:
+    if value is None:
+        return "none"
+    return _moment(int(value)) if name == "last_event" else f"{value}"
 
 
 def _sources(positions: dict[str, Position]) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """``cartwise store``: what a person learns of the states."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -39,6 +40,30 @@ def test_info_counts_states_and_tells_the_sources(cartwise: Commands) -> None:
     assert facts["entities"]["shop"]["states"] == 1
     assert facts["bytes"] == sum(len(key) + len(state) for key, state in deltas(EVENTS).items())
     assert facts["sources"][SOURCE]["applied"] == len(EVENTS)
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_terminal_of_any_width_shows_every_value_whole(
+    cartwise: Commands, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    source = Position(1_234_567, NOW, applied=1_200_345, duplicates=1_203, late=33_221)
+    with opened(ONE) as one, opened(OTHER) as other:
+        one.merge(batch(EVENTS))
+        other.merge(batch(EVENTS[:-1]))
+        one.merge(Merge({}, [Advance("cartwise.events/0", None, source)]))
+    whole = {"1,234,567", "1,200,345", "1,203", "33,221", "cartwise.events/0", _time(NOW)}
+    told = cartwise("store", "info", "--store-url", ONE).out
+    assert whole | {"user_category", "session_product"} <= set(told.split())
+    differences = cartwise("store", "diff", ONE, OTHER).out
+    assert whole | {"last_event", "session_product"} <= set(differences.split())
+    for text in (told, differences):
+        assert "…" not in text
+        assert max(map(len, text.splitlines())) <= width
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def test_a_store_that_is_not_there_is_told_and_not_made(cartwise: Commands) -> None:
