@@ -23,7 +23,7 @@ def _lines(specification: Specification) -> Iterator[str]:
     yield "# Features"
     yield ""
     yield "Made from the specification in `cartwise/features/catalogue.py` by"
-    yield "`python -m cartwise.features.documentation`; do not edit."
+    yield "`.venv/bin/python -m cartwise.features.documentation`; do not edit."
     yield ""
     yield f"{len(specification.vector)} features, fingerprint `{specification.fingerprint}`."
     yield "The vector of a cart holds everything in the log up to, and including, the cart event."

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cartwise.cli import COMMANDS
+from cartwise.data.day_files import KEYS
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.documentation import render
 from tests.commands import Commands
@@ -35,7 +36,7 @@ def test_the_commands_of_the_readme_work_in_their_order(cartwise: Commands) -> N
 
 def test_the_page_of_features_is_that_of_the_specification() -> None:
     assert (ROOT / "docs/features.md").read_text() == render(SPECIFICATION), (
-        "run: python -m cartwise.features.documentation > docs/features.md"
+        "run: .venv/bin/python -m cartwise.features.documentation > docs/features.md"
     )
 
 
@@ -54,6 +55,20 @@ def test_documents_name_only_commands_and_files_that_exist(document: Path) -> No
     assert named <= commands
     modules = re.findall(r"`((?:cartwise|tests|benchmarks)/[\w/]+\.\w+)`", document.read_text())
     assert [module for module in modules if not (ROOT / module).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_modules_are_run_by_the_interpreter_that_has_what_they_need(document: Path) -> None:
+    assert re.findall(r"(?<!\.venv/bin/)python -m \w+\.?\w*", document.read_text()) == []
+
+
+def test_the_present_number_of_features_is_told() -> None:
+    features = len(SPECIFICATION.vector)
+    keys_row_and_label = len(KEYS) + 2
+    assert f" {features} features are left:" in (ROOT / "docs/quality.md").read_text()
+    performance = (ROOT / "docs/performance.md").read_text()
+    assert f"one row of {features} features" in performance
+    assert re.search(rf"files of {features + keys_row_and_label}\scolumns", performance)
 
 
 def test_make_help_lists_every_target() -> None:
