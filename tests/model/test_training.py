@@ -13,11 +13,9 @@ import pytest
 from cartwise.errors import InputError, NotEnoughData, OutputError
 from cartwise.model.boosting import Seeding
 from cartwise.model.bundle import BOOSTER, CALIBRATION, METRICS, Bundle
-from cartwise.model.examples import TrainingSet
-from cartwise.model.manifest import LEARNED_FROM
+from cartwise.model.calibration import Calibrator
 from cartwise.model.policy import Economics
-from cartwise.model.training import _cross_fitted, train
-from cartwise.progress import SILENT
+from cartwise.model.training import train
 from tests.model.conftest import QUICK
 from tests.model.worlds import change_manifest, change_part, read_part, write_world
 
@@ -70,29 +68,15 @@ def test_training_never_opens_the_test_part(tmp_path: Path) -> None:
     assert contents(with_test) == contents(without_test)
 
 
-def test_what_calibrates_was_not_learned_from(tmp_path: Path) -> None:
-    """Boosters that know coin tosses by heart look certain only of those that they have seen."""
-    training = write_world(tmp_path, carts=1500).training
-    random = np.random.default_rng(1)
-    for part in LEARNED_FROM:
-        carts = read_part(training, part)
-        tossed = pl.Series(random.integers(0, 2, carts.height), dtype=pl.UInt8)
-        change_part(training, part, carts.with_columns(label=tossed))
-    boosting = replace(QUICK.boosting, depth=8, min_child_weight=0.1, l2=0.1)
-    settings = replace(QUICK, boosting=boosting)
-    calibration = _cross_fitted(TrainingSet.open(training), 40, settings, SILENT)
-    low, high = calibration.calibrator(np.array([-3.0, 3.0], np.float32))
-    assert high - low < 0.3
-
-
 @pytest.mark.parametrize(("part", "lower"), [("train", False), ("calibration", True)])
 def test_calibration_follows_the_latest_carts(tmp_path: Path, part: str, lower: bool) -> None:  # noqa: FBT001
     training = write_world(tmp_path, carts=6000).training
     carts = read_part(training, part)
     rarer = (pl.int_range(carts.height) >= 1800) | (pl.int_range(carts.height) % 2 == 0)
     change_part(training, part, carts.with_columns(label=(pl.col("label") * rarer).cast(pl.UInt8)))
-    calibration = _cross_fitted(TrainingSet.open(training), 40, QUICK, SILENT)
-    assert (calibration.calibrator(np.zeros(1, np.float32))[0] < 0.5) == lower
+    model = train(training, tmp_path / "model", QUICK).model
+    calibrator = Calibrator.from_json(json.loads((model / CALIBRATION).read_bytes()))
+    assert (calibrator(np.zeros(1, np.float32))[0] < 0.5) == lower
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "calibration"])
@@ -105,17 +89,6 @@ def test_the_model_learns_from_every_part_but_the_test(tmp_path: Path, part: str
     change_part(training, part, mixed)
     after = train(training, tmp_path / "after", QUICK).model
     assert contents(before)[BOOSTER] != contents(after)[BOOSTER]
-
-
-def test_boosting_stops_when_validation_does_not_improve(tmp_path: Path) -> None:
-    training = write_world(tmp_path, carts=3000).training
-    part = read_part(training, "train")
-    random = np.random.default_rng(1)
-    change_part(
-        training, "train", part.with_columns(label=pl.Series(random.permutation(part["label"])))
-    )
-    metrics = train(training, tmp_path / "noise", QUICK).metrics
-    assert metrics["rounds"] <= 10
 
 
 def test_boosting_keeps_the_rounds_up_to_the_best_one(tmp_path: Path) -> None:

@@ -1,0 +1,207 @@
+"""How deep trees should be, how many of them are enough, and a margin for every cart by a booster
+that has not seen its user.
+
+Where carts are few, cross-validation by user tells all three: a validation part of a few hundred
+carts would tell little but chance. Where they are many, it is large enough to stop by.
+"""
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import repeat
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+from cartwise.model.boosting import (
+    Boosting,
+    Seeding,
+    base_rate,
+    binned,
+    boost_again,
+    boost_early_stopped,
+    margin,
+    parameters,
+)
+from cartwise.model.calibration import folds
+from cartwise.model.examples import TrainingSet
+from cartwise.model.manifest import LEARNED_FROM
+from cartwise.progress import Progress
+
+ENOUGH: Final = 50_000
+"""So many carts carry trees of the depth that is set, and a validation part to stop by."""
+
+SHALLOWEST: Final = 2
+"""Interactions of two: what a small shop can tell."""
+
+_SEARCH_FOLDS: Final = 4
+_MARGIN_FOLDS: Final = 3
+
+_STEP: Final = 5
+"""Rounds between two looks at the loss."""
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """What was found about boosting on a training set.
+
+    Attributes:
+        boosting: the hyper-parameters that did best.
+        rounds: how many were enough for boosters that saw part of the carts.
+        rounds_on_all: how many are for one that sees all of them.
+        log_loss: after so many rounds, of carts that were not seen.
+        margins: shape (carts,): by boosters that had not seen the cart's user.
+    """
+
+    boosting: Boosting
+    rounds: int
+    rounds_on_all: int
+    log_loss: float
+    margins: NDArray[np.float64]
+
+
+def cross_fit(
+    data: TrainingSet,
+    boosting: Boosting,
+    users: NDArray[np.int64],
+    seeding: Seeding,
+    progress: Progress,
+) -> CrossFit:
+    """Find out how to boost on all carts that a model learns from.
+
+    ``users`` (carts,) are those of the carts, in order of time. ``boosting`` says how deep trees
+    are; of few carts, shallower ones are tried first, deeper ones as long as they are better.
+    """
+    find = _stopped if len(users) >= ENOUGH else _searched
+    return find(data, boosting, users, seeding, progress)
+
+
+def _more(rounds: int, carts: float, seen: float) -> int:
+    """More carts carry more rounds, as their square root."""
+    return max(1, round(rounds * math.sqrt(carts / seen)))
+
+
+def _stopped(
+    data: TrainingSet,
+    boosting: Boosting,
+    users: NDArray[np.int64],
+    seeding: Seeding,
+    progress: Progress,
+) -> CrossFit:
+    stopped, loss = boost_early_stopped(data, boosting, seeding, progress)
+    rounds, trained = stopped.num_boosted_rounds(), data.manifest.carts("train")
+    fold = folds(users, seeding.seed, _MARGIN_FOLDS)
+    margins = np.zeros(len(users))
+    for held_out in range(_MARGIN_FOLDS):
+        asked = fold == held_out
+        enough = _more(rounds, int((~asked).sum()), trained)
+        booster = boost_again(data, LEARNED_FROM, enough, boosting, seeding, progress, ~asked)
+        margins[asked] = _margins(data, booster, asked)
+    return CrossFit(boosting, rounds, _more(rounds, len(users), trained), loss, margins)
+
+
+def _margins(
+    data: TrainingSet, booster: xgb.Booster, asked: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """The booster's margins for those of the carts that the model learns from, in order."""
+    margins, passed = [], 0
+    for part in LEARNED_FROM:
+        for frame in data.batches(part, data.manifest.feature_names):
+            chosen = frame.filter(asked[passed : passed + frame.height])
+            passed += frame.height
+            margins.append(margin(booster, data.vectors(chosen)))
+    return np.concatenate(margins)
+
+
+def _searched(
+    data: TrainingSet,
+    boosting: Boosting,
+    users: NDArray[np.int64],
+    seeding: Seeding,
+    progress: Progress,
+) -> CrossFit:
+    # A fold to a thread: threads that share a tree wait for each other at every step.
+    alone = replace(seeding, threads=1)
+    fold = folds(users, seeding.seed, _SEARCH_FOLDS)
+    parted = [_Parted.of(data, fold == held_out, boosting, alone) for held_out in np.unique(fold)]
+    rate = base_rate(data, *LEARNED_FROM)
+    shallowest = min(SHALLOWEST, boosting.depth)
+    with ThreadPoolExecutor(seeding.threads) as threads:
+        fits = (
+            _in_step([_Fold(one, tried, alone, rate) for one in parted], tried, threads, progress)
+            for depth in range(shallowest, boosting.depth + 1)
+            for tried in [replace(boosting, depth=depth)]
+        )
+        best = next(fits)
+        for fit in fits:
+            if fit.log_loss >= best.log_loss:
+                break
+            best = fit
+    return best
+
+
+class _Parted(NamedTuple):
+    """The carts of a fold, and all others, as boosters read them."""
+
+    held_out: NDArray[np.bool_]
+    seen: xgb.QuantileDMatrix
+    asked: xgb.QuantileDMatrix
+
+    @classmethod
+    def of(
+        cls, data: TrainingSet, held_out: NDArray[np.bool_], boosting: Boosting, seeding: Seeding
+    ) -> Self:
+        read = partial(binned, data, LEARNED_FROM, boosting, seeding)
+        seen = read(chosen=~held_out)
+        return cls(held_out, seen, read(chosen=held_out, ref=seen))
+
+
+class _Fold:
+    """A booster that sees all carts but those of a fold."""
+
+    def __init__(self, parted: _Parted, boosting: Boosting, seeding: Seeding, rate: float) -> None:
+        self.held_out = parted.held_out
+        self.carts: int = parted.asked.num_row()
+        self._parted = parted
+        # Random numbers belong to a thread, and which one boosts next is chance.
+        given = {**parameters(boosting, seeding, rate), "seed_per_iteration": True}
+        self._booster = xgb.Booster(given, [parted.seen, parted.asked])
+
+    def boost(self, rounds: range) -> float:
+        """Boost these rounds; the sum of the log losses of the carts that were held out."""
+        for round_ in rounds:
+            self._booster.update(self._parted.seen, round_)
+        # A line such as "[0]\teval-logloss:0.69".
+        mean = float(self._booster.eval(self._parted.asked).rpartition(":")[2])
+        return mean * self.carts
+
+    def margins(self, rounds: int) -> NDArray[np.float32]:
+        """Of the carts that were held out, after so many rounds."""
+        margins: NDArray[np.float32] = self._booster.predict(
+            self._parted.asked, output_margin=True, iteration_range=(0, rounds)
+        )
+        return margins
+
+
+def _in_step(
+    boosters: Sequence[_Fold], boosting: Boosting, threads: Executor, progress: Progress
+) -> CrossFit:
+    carts = sum(fold.carts for fold in boosters)
+    rounds, best, lowest = 0, 0, math.inf
+    with progress.task(f"cross-validate depth {boosting.depth}", None, "rounds") as advance:
+        while rounds < boosting.rounds and rounds - best <= boosting.patience:
+            some = range(rounds, min(rounds + _STEP, boosting.rounds))
+            loss = sum(threads.map(_Fold.boost, boosters, repeat(some))) / carts
+            rounds = some.stop
+            advance(len(some))
+            if loss < lowest:
+                best, lowest = rounds, loss
+    margins = np.empty(carts)
+    for fold in boosters:
+        margins[fold.held_out] = fold.margins(best)
+    on_all = _more(best, _SEARCH_FOLDS, _SEARCH_FOLDS - 1)
+    return CrossFit(boosting, best, on_all, lowest, margins)

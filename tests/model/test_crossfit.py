@@ -1,0 +1,111 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from cartwise.model import crossfit
+from cartwise.model.boosting import Boosting, Seeding
+from cartwise.model.columns import LABEL
+from cartwise.model.crossfit import SHALLOWEST, CrossFit, cross_fit
+from cartwise.model.examples import TrainingSet
+from cartwise.model.manifest import LEARNED_FROM
+from cartwise.progress import SILENT
+from tests.model.conftest import QUICK
+from tests.model.worlds import change_part, read_part, write_world
+
+
+def fitted(training: Path, boosting: Boosting) -> CrossFit:
+    data = TrainingSet.open(training)
+    return cross_fit(data, boosting, of_all(data, "user_id"), Seeding(), SILENT)
+
+
+def of_all(data: TrainingSet, column: str) -> np.ndarray:
+    return pl.concat(data.columns(part, [column]) for part in LEARNED_FROM)[column].to_numpy()
+
+
+def toss_coins(training: Path) -> None:
+    random = np.random.default_rng(1)
+    for part in LEARNED_FROM:
+        carts = read_part(training, part)
+        tossed = pl.Series(random.integers(0, 2, carts.height), dtype=pl.UInt8)
+        change_part(training, part, carts.with_columns(label=tossed))
+
+
+@pytest.mark.parametrize("enough", [100, 100_000])
+def test_margins_are_of_boosters_that_have_not_seen_the_cart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enough: int
+) -> None:
+    """Boosters that know coin tosses by heart tell them only where they have seen them."""
+    monkeypatch.setattr(crossfit, "ENOUGH", enough)
+    training = write_world(tmp_path, carts=1500).training
+    toss_coins(training)
+    by_heart = replace(QUICK.boosting, depth=8, min_child_weight=0.1, l2=0.1)
+    found = fitted(training, by_heart)
+    tossed = of_all(TrainingSet.open(training), LABEL)
+    assert 0.4 < roc_auc_score(tossed, found.margins) < 0.6
+
+
+def test_margins_tell_what_can_be_told(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=3000).training
+    found = fitted(training, QUICK.boosting)
+    assert roc_auc_score(of_all(TrainingSet.open(training), LABEL), found.margins) > 0.7
+
+
+@pytest.mark.parametrize("enough", [100, 100_000])
+def test_boosting_stops_when_nothing_is_gained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enough: int
+) -> None:
+    monkeypatch.setattr(crossfit, "ENOUGH", enough)
+    training = write_world(tmp_path, carts=3000).training
+    toss_coins(training)
+    assert fitted(training, QUICK.boosting).rounds <= 10
+
+
+def label_by(training: Path, logit: pl.Expr) -> None:
+    """Draw labels anew, with log odds that are a function of the vectors."""
+    random = np.random.default_rng(1)
+    for part in LEARNED_FROM:
+        carts = read_part(training, part)
+        odds = carts.select(logit.exp()).to_series().to_numpy()
+        drawn = pl.Series(random.random(carts.height) < odds / (1 + odds)).cast(pl.UInt8)
+        change_part(training, part, carts.with_columns(label=drawn))
+
+
+PLAIN = [pl.col(f"user_view_{number}d") for number in range(4)]
+
+
+def test_a_sum_of_traits_is_told_by_shallow_trees(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=3000).training
+    label_by(training, PLAIN[0] - PLAIN[1])
+    assert fitted(training, replace(QUICK.boosting, depth=6)).boosting.depth == SHALLOWEST
+
+
+def test_what_takes_depth_is_told_by_deeper_trees(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=6000).training
+    label_by(training, 6 * pl.all_horizontal(trait > 0 for trait in PLAIN) - 3)
+    boosting = replace(QUICK.boosting, depth=4, column_share=1.0)
+    assert fitted(training, boosting).boosting.depth > SHALLOWEST
+
+
+def test_trees_are_never_deeper_than_was_set(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=1500).training
+    assert fitted(training, replace(QUICK.boosting, depth=1)).boosting.depth == 1
+
+
+def test_many_carts_take_trees_as_deep_as_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = write_world(tmp_path, carts=1500).training
+    label_by(training, PLAIN[0] - PLAIN[1])
+    monkeypatch.setattr(crossfit, "ENOUGH", 100)
+    assert fitted(training, replace(QUICK.boosting, depth=6)).boosting.depth == 6
+
+
+def test_one_user_is_enough(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=1500).training
+    for part in LEARNED_FROM:
+        change_part(training, part, read_part(training, part).with_columns(user_id=pl.lit(5)))
+    assert np.isfinite(fitted(training, QUICK.boosting).margins).all()
