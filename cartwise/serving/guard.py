@@ -82,18 +82,20 @@ class Guard:
 
     def _admit(self, connection: Connection) -> Charge:
         """How to charge this client for more; raises Refusal unless it may ask this, now."""
-        keyring, charge = self._keyring(), _for_nothing
+        keyring, charging = self._keyring(), _for_nothing
         if keyring is not None:
             key = _identify(Request(connection), keyring)
             self._require_scope(key, connection["path"])
-            if wait := self._buckets.wait_seconds(key.id):
-                raise later(HTTPStatus.TOO_MANY_REQUESTS, "this key asks too often", wait)
-            charge = partial(self._buckets.charge, key.id)
+            _require_no_wait(self._buckets.wait_seconds(key.id))
+            charging = partial(self._charge, key)
         else:
             _require_own_name(Request(connection))
         if self._in_work >= self._limits.requests:
             raise later(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests are in work", 1)
-        return charge
+        return charging
+
+    def _charge(self, key: Key, tokens: int) -> None:
+        _require_no_wait(self._buckets.charge(key.id, tokens))
 
     def _require_scope(self, key: Key, path: str) -> None:
         scope = self._scopes.get(path)
@@ -131,8 +133,16 @@ class Guard:
 
 
 def charge(request: Request, tokens: int) -> None:
-    """Let the key that asks pay for more than the one token of each request."""
+    """Let the key that asks pay for more than the one token of each request.
+
+    Raises Refusal where others that it asked at the same time have taken more than there was.
+    """
     request.scope[_CHARGE](tokens)
+
+
+def _require_no_wait(seconds: float) -> None:
+    if seconds:
+        raise later(HTTPStatus.TOO_MANY_REQUESTS, "this key asks too often", seconds)
 
 
 def _for_nothing(_tokens: int) -> None:

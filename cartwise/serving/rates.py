@@ -32,10 +32,15 @@ class Buckets:
         self._tokens[key] = (tokens - 1.0 if allowed else tokens, now)
         return 0.0 if allowed else (1.0 - tokens) / self._rate.per_second
 
-    def charge(self, key: str, tokens: int) -> None:
-        """Take more tokens for what was allowed, on credit where they are not there.
+    def charge(self, key: str, tokens: int) -> float:
+        """Take more tokens for what was allowed, on credit where they are not there, and return 0;
+        where there is a debt already, the seconds until there is a token.
 
-        So what costs more than a bucket holds is done once, and paid for before the next.
+        So what costs more than a bucket holds is done once, and paid for before the next, also
+        where both were allowed at the same time.
         """
         left, since = self._tokens[key]
+        if tokens and left < 0.0:
+            return (1.0 - left) / self._rate.per_second
         self._tokens[key] = (left - tokens, since)
+        return 0.0

@@ -1,8 +1,10 @@
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -265,6 +267,39 @@ def test_a_batch_costs_as_much_as_its_carts(model: Path) -> None:
         assert 200 <= int(refused.headers["Retry-After"]) <= 210
         others = world.headers(Scope.READ)
         assert client.get("/v1/model", headers=others).status_code == 200
+
+
+def test_of_batches_that_come_together_one_goes_on_credit(model: Path) -> None:
+    world = make_world(model, limits=Limits(rate=Rate(per_second=0.1, burst=10)))
+    body = json.dumps({"carts": [cart_json()] * 30}).encode()
+
+    async def ask_twice() -> list[int]:
+        together = asyncio.Barrier(2)
+
+        async def slow_body() -> AsyncIterator[bytes]:
+            # Both are admitted before either can be charged.
+            await together.wait()
+            yield body
+
+        transport = httpx.ASGITransport(world.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            asked = (
+                client.post("/v1/score/batch", content=slow_body(), headers=world.headers() | JSON)
+                for _ in range(2)
+            )
+            return sorted(one.status_code for one in await asyncio.gather(*asked))
+
+    assert asyncio.run(ask_twice()) == [200, 429]
+
+
+def test_a_batch_without_a_model_costs_a_request(model: Path) -> None:
+    world = make_world(model, limits=Limits(rate=Rate(per_second=0.01, burst=2)))
+    world.service.models.pair = None
+    carts = {"carts": [cart_json()] * 30}
+    client = TestClient(world.app)
+    for _ in range(2):
+        sent = client.post("/v1/score/batch", json=carts, headers=world.headers())
+        assert sent.status_code == 503
 
 
 def test_a_batch_that_is_refused_costs_a_request(model: Path) -> None:

@@ -53,9 +53,10 @@ def score_routes(service: Service) -> APIRouter:
 
         To the rate of the key, a cart is a request.
         """
+        pair = service.pair()
         charge(request, len(carts.carts) - 1)
         events = [_event(cart) for cart in carts.carts]
-        scored = await service.scorer.score_all(events, service.pair())
+        scored = await service.scorer.score_all(events, pair)
         for one in scored:
             service.keep(one)
         return Answers(answers=[_answer(one) for one in scored])
