@@ -81,14 +81,15 @@ class Client:
 
     def _patiently(self, path: str, body: Facts) -> Facts:
         """The answer to a part of something large, also where the key's rate lets it wait."""
-        for _ in range(_TRIES - 1):
+        tries = _TRIES
+        while True:
             try:
                 return self._json("POST", path, json=body)
             except TooOften as told:
-                if told.wait_seconds > _LONGEST_WAIT_SECONDS:
+                tries -= 1
+                if not tries or told.wait_seconds > _LONGEST_WAIT_SECONDS:
                     raise
                 time.sleep(told.wait_seconds)
-        return self._json("POST", path, json=body)
 
     def _json(self, method: str, path: str, **request: Any) -> Facts:
         answer: Facts = self._ask(method, path, **request).json()

@@ -46,7 +46,7 @@ def score_tab(client: Client, moments: Moments) -> None:
             label="Carts of late", choices=[], value=None, info="or type one below", scale=4
         )
         again = gr.Button("Look for newer carts", scale=1, size="sm")
-    known = gr.State({})
+    known, first = gr.State({}), gr.State({})
     boxes = []
     for names in (list(FIELDS)[:4], list(FIELDS)[4:]):
         with gr.Row():
@@ -68,16 +68,20 @@ def score_tab(client: Client, moments: Moments) -> None:
         cart = carts.get(title or "")
         return [_text(cart[name]) if cart else gr.skip() for name in FIELDS]
 
-    def begin(*values: str) -> list[Any]:
+    def begin(*values: str) -> Facts:
         typed = dict(zip(FIELDS, values, strict=True))
-        cart = first_cart(client) if typed == EXAMPLE else {}
-        return [_text(cart[name]) if name in cart else gr.skip() for name in FIELDS]
+        return first_cart(client) if typed == EXAMPLE else {}
+
+    def begun(cart: Facts, *values: str) -> list[Any]:
+        first = beginning(cart, dict(zip(FIELDS, values, strict=True)))
+        return [first.get(name, gr.skip()) for name in FIELDS]
 
     def answer(*values: str) -> str:
         return _answered(client, dict(zip(FIELDS, values, strict=True)))
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
-    gr.on(moments, begin, boxes, boxes, **QUIETLY)
+    # The API may take its time: what the boxes hold is asked again after its answer.
+    gr.on(moments, begin, boxes, first, **QUIETLY).then(begun, [first, *boxes], boxes, **QUIETLY)
     again.click(look, outputs=[picked, known], **private)
     picked.focus(look, outputs=[picked, known], **private)
     picked.input(fill, [picked, known], boxes, **private).then(answer, boxes, shown, **private)
@@ -95,6 +99,13 @@ def first_cart(client: Client) -> Facts:
     except ApiError:
         return {}
     return {"event_time": known} if known else {}
+
+
+def beginning(cart: Facts, typed: Mapping[str, str]) -> dict[str, str]:
+    """What of a cart goes into the boxes: into those that nobody has typed into."""
+    return {
+        name: _text(value) for name, value in cart.items() if typed.get(name) == EXAMPLE.get(name)
+    }
 
 
 def cart_of(values: Mapping[str, str]) -> dict[str, Any]:

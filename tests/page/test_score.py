@@ -5,7 +5,7 @@ import pytest
 
 from cartwise.errors import InputError
 from cartwise.page.client import Client
-from cartwise.page.score import EXAMPLE, cart_of, first_cart
+from cartwise.page.score import EXAMPLE, beginning, cart_of, first_cart
 from tests.serving.running import running
 from tests.serving.worlds import cart_json, history, make_world, write_model
 
@@ -33,3 +33,11 @@ def test_a_page_begins_where_the_shop_is(tmp_path: Path) -> None:
         assert first_cart(client) == cart_json(product_id=3)
     with closing(Client(api, world.keys["all"])) as client:
         assert first_cart(client) == {}, "the API is away"
+
+
+def test_what_somebody_has_typed_meanwhile_stays() -> None:
+    cart = cart_json(product_id=3)
+    untouched = beginning(cart, EXAMPLE)
+    assert untouched["product_id"] == "3"
+    typed = beginning(cart, {**EXAMPLE, "product_id": "9"})
+    assert typed == {name: text for name, text in untouched.items() if name != "product_id"}
