@@ -116,12 +116,17 @@ def _set(variables: Mapping[str, str]) -> Iterator[None]:
 
 def _reason(error: BaseException) -> str:
     """What the system says where that is behind an error; the libraries' own words are long."""
-    root = error
-    while cause := root.__cause__ or root.__context__:
+    root, seen = error, {id(error)}
+    while (cause := _behind(root)) and id(cause) not in seen:
         root = cause
+        seen.add(id(root))
     if isinstance(root, OSError) and root.strerror:
         return root.strerror
     return shorten(str(error).strip().partition("\n")[0] or type(error).__name__, _LONGEST_REASON)
+
+
+def _behind(error: BaseException) -> BaseException | None:
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import xgboost as xgb
 from cartwise.errors import OutputError
 from cartwise.model.bundle import BOOSTER, Bundle
 from cartwise.model.lineage import code_version, training_digest
-from cartwise.model.mlflow_store import Tracking, require_reachable
+from cartwise.model.mlflow_store import Tracking, opened, require_reachable
 from cartwise.model.report.plots import PLOTS
 from cartwise.model.tracking import TrackedRun, track
 from cartwise.model.usage import Sample, measured
@@ -172,3 +172,24 @@ def test_a_folder_that_cannot_be_written_is_named(outcome: Outcome, tmp_path: Pa
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file/mlflow"):
         track(outcome.model, Tracking(folder=tmp_path / "file" / "mlflow"), outcome.evaluation)
+
+
+def told_of(error: Exception, place: Path) -> str:
+    tracking = Tracking(folder=place)
+    with pytest.raises(OutputError) as told, opened(tracking, OutputError, "{reason}"):
+        raise error
+    return str(told.value)
+
+
+def test_errors_that_cause_each_other_are_told(tmp_path: Path) -> None:
+    one, other = RuntimeError("one"), RuntimeError("other")
+    one.__cause__, other.__cause__ = other, one
+    assert told_of(one, tmp_path) == "one"
+
+
+def test_what_an_error_hides_is_not_told(tmp_path: Path) -> None:
+    error = RuntimeError("said")
+    error.__context__ = OSError(5, "hidden")
+    assert told_of(error, tmp_path) == "hidden"
+    error.__suppress_context__ = True
+    assert told_of(error, tmp_path) == "said"
