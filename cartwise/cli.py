@@ -92,10 +92,12 @@ def main() -> None:
             _tell_interruption()
         raise
     except PermissionError as error:
+        if error.filename is None:
+            raise
         # Wherever somebody looks whether something is there, below a folder that is closed.
         sys.stderr.write(
-            f"cartwise: {error.filename} may not be reached: check the permissions of the folders "
-            "above it\n"
+            f"cartwise: {error.filename} may not be reached: check its permissions and those of "
+            "the folders above it\n"
         )
         sys.exit(1)
     except OSError as error:
@@ -111,7 +113,7 @@ def _tell_interruption() -> None:
     if any(one.name in wanted and one.ends_by_itself for one in COMMANDS):
         # A terminal has written ^C.
         line = "\n" if sys.stderr.isatty() else ""
-        line += "cartwise: interrupted; nothing is half-written: run it again to go on\n"
+        line += "cartwise: interrupted; nothing is half-written: run it again\n"
         sys.stderr.write(line)
 
 

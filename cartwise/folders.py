@@ -13,6 +13,7 @@ from typing import Final
 
 from cartwise.disk import writable
 from cartwise.errors import OutputError, PlaceTaken
+from cartwise.interrupts import held_back
 
 _BLOCK_BYTES: Final = 65_536
 
@@ -53,17 +54,24 @@ def replaced_file(file: Path) -> Iterator[Path]:
 def written_together(folder: Path, contents: Mapping[str, bytes]) -> Iterator[None]:
     """Write files; they appear in ``folder``, all of them, when the block ends well.
 
+    Each appears whole; a death by force in the moment in which they appear may leave some old.
+
     Raises:
+        PlaceTaken: a folder is in the place of one; nothing was done.
         OutputError: they cannot be written; what was there before is unchanged.
     """
+    for name in contents:
+        if (folder / name).is_dir():
+            raise PlaceTaken(f"'{folder / name}' is a folder: choose another place to write to")
     is_new = not folder.exists()
     try:
         with _beside(folder / min(contents), told=folder) as fresh:
             for name, content in contents.items():
                 (fresh / name).write_bytes(content)
             yield
-            for name in contents:
-                (fresh / name).replace(folder / name)
+            with held_back():
+                for name in contents:
+                    (fresh / name).replace(folder / name)
     finally:
         if is_new:
             _remove_if_empty(folder)

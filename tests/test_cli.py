@@ -244,6 +244,7 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
     Path("thesis/notes.txt").write_text("mine")
     Path("taken/model").mkdir(parents=True)
     Path("taken/model/notes.txt").write_text("mine")
+    pl.DataFrame({"a": [1]}).write_parquet("thesis/other.parquet")
     day = next((out / "events").glob("event_date=*/events.parquet"))
     before = day.read_bytes()
     score = ("score", "--model", "out/model", "--events", "out/events", "-q", "--out")
@@ -255,6 +256,7 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
         (*score, day),
         (*score, "thesis/notes.txt"),
         (*score, "thesis"),
+        (*score, "thesis/other.parquet"),
         (*evaluate, "thesis"),
         (*evaluate, "out/events"),
         (*evaluate, "out/training"),
@@ -282,6 +284,7 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
     assert [path.name for path in Path("taken").iterdir()] == ["model"]
     assert day.read_bytes() == before
     assert Path("thesis/notes.txt").read_text() == "mine"
+    assert pl.read_parquet("thesis/other.parquet").columns == ["a"]
 
 
 def test_an_evaluation_takes_the_place_of_an_older_one(cartwise: Commands, out: Path) -> None:
@@ -512,7 +515,7 @@ def test_an_interruption_leaves_nothing_half_written(
     _, told = child.communicate()
     assert child.returncode == code
     lines = told.decode().splitlines()
-    assert lines[-1] == ("cartwise: interrupted; nothing is half-written: run it again to go on")
+    assert lines[-1] == ("cartwise: interrupted; nothing is half-written: run it again")
     assert list(tmp_path.rglob("*.csv")) == []
 
 

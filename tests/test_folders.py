@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cartwise.errors import OutputError
-from cartwise.folders import append_lines, replaced, replaced_file
+from cartwise.errors import OutputError, PlaceTaken
+from cartwise.folders import append_lines, replaced, replaced_file, written_together
 from tests.disks import files_limited_to
 
 
@@ -81,6 +81,16 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file/folder"), replaced(tmp_path / "file" / "folder"):
         pass
+
+
+def test_files_that_cannot_all_appear_leave_those_of_before(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("old")
+    (tmp_path / "two").mkdir()
+    files = {"one": b"new", "two": b"new"}
+    with pytest.raises(PlaceTaken, match="two' is a folder"), written_together(tmp_path, files):
+        pass
+    assert (tmp_path / "one").read_text() == "old"
+    assert {path.name for path in tmp_path.iterdir()} == {"one", "two"}
 
 
 @given(

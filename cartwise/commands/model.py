@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 
 from cartwise.counting import counted
-from cartwise.disk import writable
+from cartwise.folders import written_together
 from cartwise.model.baselines import NAMES as BASELINES
 from cartwise.model.boosting import Boosting, Seeding
 from cartwise.model.evaluation import Evaluation, EvaluationSettings, require_free
@@ -182,12 +182,11 @@ def evaluate(
 
 
 def _write_plots(evaluation: Evaluation, folder: Path) -> None:
-    with writable(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, svg in evaluation.plots.items():
-            (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-        for name, curve in evaluation.curves.items():
-            curve.write_csv(folder / f"{name}.csv")
+    plots = {f"{name}.svg": svg for name, svg in evaluation.plots.items()}
+    curves = {f"{name}.csv": curve.write_csv() for name, curve in evaluation.curves.items()}
+    contents = {name: text.encode() for name, text in {**plots, **curves}.items()}
+    with written_together(folder, contents):
+        pass
 
 
 def score(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cartwise.errors import PlaceTaken, UsageError
@@ -32,10 +33,7 @@ _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 def require_name(file: Path) -> None:
     """Raise UsageError unless a name tells which kind of file is meant, and PlaceTaken where
     something else than such a file is there."""
-    if (suffix := _suffix(file)) is None:
-        raise UsageError(
-            f"'{file}' does not tell how to write scores: let it end in {', '.join(_WRITERS)}"
-        )
+    suffix = _suffix(file)
     if file.is_dir() or (file.exists() and not _is_ours(file, suffix)):
         kind = suffix.removeprefix(".")
         raise PlaceTaken(f"'{file}' exists and holds no scores as {kind}: choose another name")
@@ -44,23 +42,27 @@ def require_name(file: Path) -> None:
 @contextmanager
 def open_scores(file: Path) -> Iterator[Write]:
     """Write a new file of the kind that its name tells, such as :func:`require_name` accepts."""
-    with _WRITERS[_suffix(file) or ".parquet"](file) as write:
+    with _WRITERS[_suffix(file)](file) as write:
         yield write
 
 
-def _suffix(file: Path) -> str | None:
+def _suffix(file: Path) -> str:
     name = file.name.lower()
-    return next((suffix for suffix in _WRITERS if name.endswith(suffix)), None)
+    for suffix in _WRITERS:
+        if name.endswith(suffix):
+            return suffix
+    raise UsageError(
+        f"'{file}' does not tell how to write scores: let it end in {', '.join(_WRITERS)}"
+    )
 
 
 def _is_ours(file: Path, suffix: str) -> bool:
-    if suffix == ".parquet":
-        with file.open("rb") as content:
-            return content.read(4) == b"PAR1"
     try:
+        if suffix == ".parquet":
+            return list(pq.read_schema(file).names) == SCHEMA.names()
         with gzip.open(file) if suffix.endswith(".gz") else file.open("rb") as lines:
             return lines.readline(len(_HEADER)) == _HEADER
-    except (OSError, EOFError):
+    except (OSError, EOFError, pa.ArrowException):
         return False
 
 
