@@ -14,7 +14,7 @@ from typing import Final
 
 import polars as pl
 
-from cartwise.data import foreign
+from cartwise.data import file_signatures
 from cartwise.data.contract import LINE, parse
 from cartwise.data.raw_rows import REFUSED_TEXT_SCHEMA, TEXT, RawRows, without_empty_text
 from cartwise.errors import InputError
@@ -45,14 +45,14 @@ def read_layout(start: bytes, path: Path) -> Layout:
     Raises:
         InputError: it is neither, or a header that lacks or repeats a column, or is all there is.
     """
-    if kind := foreign.kind_of(start):
+    if kind := file_signatures.kind_of(start):
         raise InputError(f"{path} is not a CSV of events but {kind}")
     header, _, body = start.removeprefix(_BYTE_ORDER_MARK).partition(b"\n")
     fields = _split_line(header)
     if _is_event(fields):
         return Layout(COLUMNS, has_header=False)
     if not set(fields) & set(COLUMNS):
-        raise InputError(f"{path} is not a CSV of events: {foreign.oddity_of(header)}")
+        raise InputError(f"{path} is not a CSV of events: {file_signatures.oddity_of(header)}")
     require_columns(fields, path)
     if not body:
         raise InputError(f"{path} has a header but no rows: give a file with events")

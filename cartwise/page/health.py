@@ -7,8 +7,8 @@ import gradio as gr
 
 from cartwise.errors import ApiError
 from cartwise.page.client import Client
-from cartwise.page.looking import QUIETLY, Moments, look_again
 from cartwise.page.markup import error, table, tag
+from cartwise.page.polling import QUIETLY, Moments, look_again
 
 SECONDS: Final = 5.0
 KINDS: Final = {"ready": "for", "degraded": "against", "unready": "against"}

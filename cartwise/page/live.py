@@ -8,8 +8,8 @@ import gradio as gr
 
 from cartwise.errors import ApiError
 from cartwise.page.client import Client
-from cartwise.page.looking import QUIETLY, Moments, look_again
 from cartwise.page.markup import bar, error, figures, note, table, tag
+from cartwise.page.polling import QUIETLY, Moments, look_again
 
 SECONDS: Final = 2.0
 ROWS: Final = 25

@@ -8,8 +8,8 @@ import gradio as gr
 from cartwise.errors import ApiError
 from cartwise.page.client import Client, Facts
 from cartwise.page.curve import value_curve
-from cartwise.page.looking import QUIETLY, Moments, look_again
 from cartwise.page.markup import error, figures, note, table
+from cartwise.page.polling import QUIETLY, Moments, look_again
 
 SECONDS: Final = 5.0
 _MEASURES: Final = {

@@ -9,8 +9,8 @@ import gradio as gr
 from cartwise.duration import format_duration
 from cartwise.errors import ApiError, InputError
 from cartwise.page.client import Client, Facts
-from cartwise.page.looking import QUIETLY, Moments
 from cartwise.page.markup import error, note, tag
+from cartwise.page.polling import QUIETLY, Moments
 from cartwise.page.waterfall import waterfall
 
 REASONS: Final = 8

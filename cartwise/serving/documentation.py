@@ -16,7 +16,7 @@ from typing import Any, Final
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from cartwise.serving.asking import curl, name_of
+from cartwise.serving.curl_examples import curl, name_of
 
 _CODE: Final = re.compile(r"`([^`]+)`")
 _BOUNDS: Final[Mapping[str, str]] = {

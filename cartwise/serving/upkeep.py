@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from cartwise.errors import CartwiseError
-from cartwise.serving.aside import in_daemon
+from cartwise.serving.daemon_threads import in_daemon
 from cartwise.serving.keys import Keyring
 from cartwise.serving.routes.health import status_of
 from cartwise.serving.service import Service

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cartwise.model.bundle import Bundle
-from cartwise.serving.asking import example_of
+from cartwise.serving.curl_examples import example_of
 from cartwise.serving.documentation import render
 from tests.serving.running import running
 from tests.serving.worlds import World, history, make_world

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from cartwise.model import policy
 from cartwise.model.bundle import CARD
-from cartwise.serving.aside import in_daemon
+from cartwise.serving.daemon_threads import in_daemon
 from cartwise.serving.models import Model
 from cartwise.serving.problems import Refusal
 from cartwise.serving.schemas import Change, Earnings, Economics, ModelFacts, Models, WhatIf

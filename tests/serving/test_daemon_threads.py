@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from cartwise.serving.aside import in_daemon
+from cartwise.serving.daemon_threads import in_daemon
 
 
 def test_work_aside_returns_and_raises_what_it_does() -> None:
