@@ -11,7 +11,7 @@ from cartwise.data.training_set import TrainingSetSettings, build
 from cartwise.errors import InputError, OutputError, PlaceTaken
 from cartwise.folders import locked
 from cartwise.model import bundle as bundles
-from cartwise.model.evaluation import Evaluation, EvaluationSettings, evaluate, require_found
+from cartwise.model.evaluation import REPORT, Evaluation, EvaluationSettings, evaluate
 from cartwise.model.mlflow_store import Tracking, require_reachable
 from cartwise.model.tracking import TrackedRun, track
 from cartwise.model.training import TrainingSettings, train
@@ -63,7 +63,7 @@ def run(
     Running again with more files goes on from what is there.
 
     Raises:
-        PlaceTaken: ``out`` is one of the sources, or holds something else than a run.
+        PlaceTaken: ``out`` is one of the sources, or what is not of a run would be replaced.
         OutputError: runs cannot be tracked where they shall be; nothing was done.
         CartwiseError: what a step cannot do; the steps before it are complete.
     """
@@ -73,12 +73,20 @@ def run(
     for source in sources:
         if source.resolve() == out.resolve():
             raise PlaceTaken(f"'{out}' is both read and written to: choose another --out")
-    require_found(out)
-    bundles.require_free(out / MODEL)
+    _require_free(out)
     if settings.tracking:
         require_reachable(settings.tracking)
     with locked(out, "run"):
         return _run(sources, out, settings, truth, progress)
+
+
+def _require_free(out: Path) -> None:
+    """Raise PlaceTaken where a run would replace what is not of one; other names may lie in it."""
+    if not any((out / name).exists() for name in (EVENTS, TRAINING, MODEL)):
+        for name in (bundles.METRICS, REPORT):
+            if (out / name).exists():
+                raise PlaceTaken(f"'{out / name}' is not of a run: choose another --out")
+    bundles.require_free(out / MODEL)
 
 
 def _run(

@@ -242,6 +242,7 @@ def test_run_again_with_out_inside_of_the_source(cartwise: Commands, shop: Path)
 def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> None:
     Path("thesis").mkdir()
     Path("thesis/notes.txt").write_text("mine")
+    Path("thesis/report.html").write_text("mine")
     Path("taken/model").mkdir(parents=True)
     Path("taken/model/notes.txt").write_text("mine")
     pl.DataFrame({"a": [1]}).write_parquet("thesis/other.parquet")
@@ -284,6 +285,7 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
     assert [path.name for path in Path("taken").iterdir()] == ["model"]
     assert day.read_bytes() == before
     assert Path("thesis/notes.txt").read_text() == "mine"
+    assert Path("thesis/report.html").read_text() == "mine"
     assert pl.read_parquet("thesis/other.parquet").columns == ["a"]
 
 

@@ -3,7 +3,7 @@
 What is evaluated is what serves: every probability comes from the bundle's own ONNX graph.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -119,17 +119,9 @@ def require_free(
         layout.require_free(bundle)
         for place in filter(None, (out, plots)):
             folders.require_outside(place, bundle)
-    in_out = {place.name for place in (plots, bundle) if place and _lies_in(place, out)}
-    require_found(out, in_out)
-
-
-def require_found(out: Path, more: Collection[str] = ()) -> None:
-    """Raise PlaceTaken unless ``out`` is absent or holds an evaluation or a whole run.
-
-    It may hold hidden files and what has the names ``more``.
-    """
-    hidden = {path.name for path in out.glob(".*")}
-    folders.require_free(out, {*_CONTENTS, *more, *hidden}, "an evaluation")
+    ours = {place.name for place in (plots, bundle) if place and _lies_in(place, out)}
+    ours |= {path.name for path in out.glob(".*")}
+    folders.require_free(out, {*_CONTENTS, *ours}, "an evaluation")
 
 
 def _lies_in(place: Path, folder: Path) -> bool:
