@@ -1,7 +1,7 @@
 """Files that are to be read as they were written, by their SHA-256 in the form of ``sha256sum``."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -43,3 +43,11 @@ def require_as_written(folder: Path, name: str, sums: Mapping[str, str], remedy:
             f"or, if it was changed on purpose, delete {SUMS}"
         )
     return digest
+
+
+def require_all_as_written(folder: Path, files: Iterable[Path], remedy: str) -> None:
+    """Raise InputError unless some files below a folder that has their checksums are as they were
+    written; ``remedy`` tells what to do."""
+    sums = read_sums(folder)
+    for file in files:
+        require_as_written(folder, file.relative_to(folder).as_posix(), sums, remedy)

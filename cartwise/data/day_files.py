@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cartwise.checksums import SUMS, as_sums, digest_of, read_sums, require_as_written
+from cartwise.checksums import SUMS, as_sums, digest_of, read_sums, require_all_as_written
 from cartwise.data.splits import FATES, Fates
 from cartwise.disk import readable
 from cartwise.documents import read_document
@@ -95,10 +95,12 @@ def day_file(fate: str, day: date) -> str:
 
 def require_carts_as_written(training: Path, day: date) -> None:
     """Raise InputError unless all carts of a day are as they were written."""
-    sums = read_sums(training)
-    for name in (day_file(fate, day) for fate in FATES):
-        if (training / name).exists():
-            require_as_written(training, name, sums, _ANEW)
+    require_all_as_written(training, _files_of(training, day), _ANEW)
+
+
+def _files_of(training: Path, day: date) -> list[Path]:
+    files = [training / day_file(fate, day) for fate in FATES]
+    return [file for file in files if file.exists()]
 
 
 def read_carts(training: Path, day: date) -> pl.DataFrame:
@@ -107,9 +109,8 @@ def read_carts(training: Path, day: date) -> pl.DataFrame:
     Raises:
         InputError: a file is damaged.
     """
-    files = [training / day_file(fate, day) for fate in FATES]
     with readable(training, _ANEW):
-        frames = [pl.read_parquet(file, glob=False) for file in files if file.exists()]
+        frames = [pl.read_parquet(file, glob=False) for file in _files_of(training, day)]
         return pl.concat(frames).sort("row").drop(LABEL) if frames else _no_carts()
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import polars as pl
 from feast import FeatureStore
 
-from cartwise.checksums import read_sums, require_as_written
+from cartwise.checksums import require_all_as_written
 from cartwise.data.day_files import write_carts
 from cartwise.disk import readable, writable
 from cartwise.feast.addresses import lake_of
@@ -55,18 +55,12 @@ def fetch(training: Path, out: Path, store: FeatureStore, *, progress: Progress 
     files = [file for part in PARTS for file in sorted((training / part).glob("*.parquet"))]
     carts = {file: pl.scan_parquet(file).select(pl.len()).collect().item() for file in files}
     with progress.task("fetch", sum(carts.values()), "carts") as advance:
-        _require_as_written(training, files)
+        require_all_as_written(training, files, REBUILD)
         for some in _portions(files, carts):
             _fetch_files(some, training, out, store)
             advance(sum(carts[file] for file in some))
     with readable(training / MANIFEST), writable(out):
         shutil.copyfile(training / MANIFEST, out / MANIFEST)
-
-
-def _require_as_written(training: Path, files: Sequence[Path]) -> None:
-    sums = read_sums(training)
-    for file in files:
-        require_as_written(training, str(file.relative_to(training)), sums, REBUILD)
 
 
 def _portions(files: Sequence[Path], carts: dict[Path, int]) -> Iterator[list[Path]]:

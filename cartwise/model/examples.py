@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cartwise.checksums import read_sums, require_as_written
+from cartwise.checksums import require_all_as_written
 from cartwise.disk import readable
 from cartwise.errors import InputError
 from cartwise.model.columns import LABEL, require_columns, require_labels
@@ -81,9 +81,7 @@ class TrainingSet:
     def _require_as_written(self, part: PartName, files: Sequence[Path]) -> None:
         """Hold the files of a part against their checksums, once; raises InputError."""
         if part not in self._checked:
-            sums = read_sums(self.path)
-            for file in files:
-                require_as_written(self.path, f"{part}/{file.name}", sums, REBUILD)
+            require_all_as_written(self.path, files, REBUILD)
             self._checked.add(part)
 
 
