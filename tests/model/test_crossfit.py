@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,20 +27,41 @@ def of_all(data: TrainingSet, column: str) -> np.ndarray:
     return pl.concat(data.columns(part, [column]) for part in LEARNED_FROM)[column].to_numpy()
 
 
-def toss_coins(training: Path) -> None:
+def relabel(
+    training: Path, draw: Callable[[pl.DataFrame, np.random.Generator], np.ndarray]
+) -> None:
     random = np.random.default_rng(1)
     for part in LEARNED_FROM:
         carts = read_part(training, part)
-        tossed = pl.Series(random.integers(0, 2, carts.height), dtype=pl.UInt8)
-        change_part(training, part, carts.with_columns(label=tossed))
+        drawn = pl.Series(draw(carts, random).astype(np.uint8))
+        change_part(training, part, carts.with_columns(label=drawn))
 
 
-@pytest.mark.parametrize("enough", [100, 100_000])
-def test_margins_are_of_boosters_that_have_not_seen_the_cart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enough: int
-) -> None:
+def toss_coins(training: Path) -> None:
+    relabel(training, lambda carts, random: random.integers(0, 2, carts.height))
+
+
+def label_by(training: Path, logit: pl.Expr) -> None:
+    """Draw labels anew, with log odds that are a function of the vectors."""
+
+    def draw(carts: pl.DataFrame, random: np.random.Generator) -> np.ndarray:
+        odds = carts.select(logit.exp()).to_series().to_numpy()
+        return random.random(carts.height) < odds / (1 + odds)
+
+    relabel(training, draw)
+
+
+PLAIN = [pl.col(f"user_view_{number}d") for number in range(4)]
+
+
+@pytest.fixture(params=[100, 100_000], ids=["many carts", "few carts"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crossfit, "ENOUGH", request.param)
+
+
+@pytest.mark.usefixtures("either_way")
+def test_margins_are_of_boosters_that_have_not_seen_the_cart(tmp_path: Path) -> None:
     """Boosters that know coin tosses by heart tell them only where they have seen them."""
-    monkeypatch.setattr(crossfit, "ENOUGH", enough)
     training = write_world(tmp_path, carts=1500).training
     toss_coins(training)
     by_heart = replace(QUICK.boosting, depth=8, min_child_weight=0.1, l2=0.1)
@@ -54,27 +76,11 @@ def test_margins_tell_what_can_be_told(tmp_path: Path) -> None:
     assert roc_auc_score(of_all(TrainingSet.open(training), LABEL), found.margins) > 0.7
 
 
-@pytest.mark.parametrize("enough", [100, 100_000])
-def test_boosting_stops_when_nothing_is_gained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enough: int
-) -> None:
-    monkeypatch.setattr(crossfit, "ENOUGH", enough)
+@pytest.mark.usefixtures("either_way")
+def test_boosting_stops_when_nothing_is_gained(tmp_path: Path) -> None:
     training = write_world(tmp_path, carts=3000).training
     toss_coins(training)
     assert fitted(training, QUICK.boosting).rounds <= 10
-
-
-def label_by(training: Path, logit: pl.Expr) -> None:
-    """Draw labels anew, with log odds that are a function of the vectors."""
-    random = np.random.default_rng(1)
-    for part in LEARNED_FROM:
-        carts = read_part(training, part)
-        odds = carts.select(logit.exp()).to_series().to_numpy()
-        drawn = pl.Series(random.random(carts.height) < odds / (1 + odds)).cast(pl.UInt8)
-        change_part(training, part, carts.with_columns(label=drawn))
-
-
-PLAIN = [pl.col(f"user_view_{number}d") for number in range(4)]
 
 
 def test_a_sum_of_traits_is_told_by_shallow_trees(tmp_path: Path) -> None:
