@@ -1,11 +1,7 @@
 """The command line: what a person types, what they get, and what they are told when it fails."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,12 +9,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cartwise.cli import COMMANDS
 from cartwise.folders import locked
 from cartwise.model.bundle import Bundle
 from tests.commands import Commands, succeed
 from tests.damage import flip_bit
-from tests.disks import closed
 from tests.samples import sample
 
 REES46 = "rees46-2019-10-01-head.csv"
@@ -357,119 +351,11 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(
     assert not Path("out").exists()
 
 
-def test_a_log_without_a_valid_row_is_refused_with_where_to_look(cartwise: Commands) -> None:
-    header = sample(REES46).read_text().splitlines()[0]
-    Path("garbage.csv").write_text("\n".join([header, *(["a,b,c,d,e,f,g,h,i"] * 9)]))
-    told = cartwise("run", "garbage.csv", "--out", "out", "-q")
-    assert told.code == 1
-    assert "none of the 9 rows" in told.err
-    assert "quarantine" in told.err
-    told = cartwise("ingest", "garbage.csv", "--out", "events", "-q")
-    assert told.code == 1
-    assert "none of the 9 rows" in told.err
-    assert list(Path("events/quarantine").iterdir())
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
-@pytest.mark.parametrize("arguments", [["--help"], ["simulate", "--sessions", "9", "--out", "raw"]])
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_an_output_that_takes_nothing_is_one_sentence(
-    tmp_path: Path, arguments: list[str], unbuffered: str
-) -> None:
-    with Path("/dev/full").open("w") as full:
-        told = subprocess.run(
-            [sys.executable, "-m", "cartwise", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert told.returncode == 1
-    assert "the standard output cannot be written: No space left on device" in told.stderr
-    assert "Traceback" not in told.stderr
-
-
-def test_what_lies_below_a_closed_folder_is_named(cartwise: Commands) -> None:
-    Path("closed").mkdir()
-    for arguments in [
-        ("train", "--training", "closed/training", "--out", "model"),
-        ("train", "--training", "training", "--out", "closed/model"),
-        ("ingest", "closed/log.csv", "--out", "events"),
-        ("simulate", "--sessions", 5, "--out", "closed/raw"),
-    ]:
-        with closed("closed"):
-            told = cartwise(*arguments, "-q")
-        assert told.code == 1
-        assert told.err.startswith("cartwise: closed/")
-        assert "permissions" in told.err
-        assert told.err.count("\n") == 1
-
-
 def test_a_run_keeps_others_out_of_its_folder(cartwise: Commands, shop: Path) -> None:
     with locked(Path("out"), "run"):
         told = cartwise("run", shop, "--out", "out", "-q")
     assert told.code == 1
     assert "another run is writing to out" in told.err
-
-
-def test_events_from_a_pipe_are_refused_with_what_to_do(cartwise: Commands) -> None:
-    os.mkfifo("pipe.csv")
-    holder = os.open("pipe.csv", os.O_RDWR)
-    told = cartwise("ingest", "pipe.csv", "--out", "events", "-q")
-    os.close(holder)
-    assert told.code == 1
-    assert "pipe.csv is a pipe or a device" in told.err
-
-
-@pytest.mark.parametrize("arguments", [["run", "--no-such-option"], ["no-such-command"], ["run"]])
-def test_wrong_usage_ends_with_2(cartwise: Commands, arguments: list[str]) -> None:
-    assert cartwise(*arguments).code == 2
-
-
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("--horizon", "24"),
-        ("--horizon", "-1h"),
-        ("--horizon", "soon"),
-        ("--margin", "7"),
-        ("--margin", "nan"),
-        ("--memory", "nan"),
-        ("--memory", "much"),
-        ("--memory", "0"),
-        ("--out", "events.csv"),
-    ],
-)
-def test_a_value_that_cannot_be_is_named_and_ends_with_2(
-    cartwise: Commands, option: str, value: str
-) -> None:
-    sample = "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,"
-    Path("events.csv").write_text(sample + "user_session\n")
-    told = cartwise("run", "events.csv", "--out", "out", f"{option}={value}", "--no-track", "-q")
-    assert told.code == 2
-    assert value in told.err
-    assert not Path("out").exists()
-    assert cartwise("simulate", "--out", "events.csv", "--sessions", "5").code == 2
-
-
-@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
-def test_every_command_teaches_itself(cartwise: Commands, command: str) -> None:
-    told = cartwise(command, "--help")
-    assert told.code == 0
-    assert len(told.out.splitlines()) > 10
-
-
-def test_the_list_of_commands_loads_none_of_them() -> None:
-    program = "import sys; from cartwise.cli import main\ntry: main()\nexcept SystemExit: pass\n"
-    program += "print('polars' in sys.modules)"
-    told = subprocess.run(
-        [sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=True
-    )
-    for command in COMMANDS:
-        assert command.help in " ".join(told.stdout.split())
-    assert told.stdout.endswith("False\n")
 
 
 def test_a_flag_wins_over_the_environment_and_that_over_the_file(
@@ -487,50 +373,3 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(
     monkeypatch.setenv("CARTWISE_HORIZON", "2h")
     assert horizon() == 7200
     assert horizon("--horizon", "3h") == 10_800
-
-
-def test_every_option_can_be_set_in_the_file(cartwise: Commands) -> None:
-    Path("cartwise.toml").write_text('[simulate]\njson = true\nformat = "parquet"\nsessions = 20')
-    told = cartwise("simulate", "--out", "raw")
-    assert json.loads(told.out)["events"] > 0
-    assert list(Path("raw").glob("events-*.parquet"))
-
-
-@pytest.mark.parametrize("text", ['horizn = "1h"', "[runn]\nseed = 1", "[run]\nsed = 1", "seed ="])
-def test_a_mistake_in_the_settings_file_is_explained(cartwise: Commands, text: str) -> None:
-    Path("cartwise.toml").write_text(text)
-    told = cartwise("ingest", "x", "--out", "out")
-    assert told.code == 1
-    assert "cartwise.toml" in told.err
-
-
-@pytest.mark.usefixtures("heeds_ctrl_c")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interruption_leaves_nothing_half_written(
-    tmp_path: Path, number: signal.Signals, code: int
-) -> None:
-    program = [sys.executable, "-m", "cartwise", "simulate", "--out", "raw", "--sessions", "900000"]
-    child = subprocess.Popen(program, cwd=tmp_path, stderr=subprocess.PIPE)
-    while not (tmp_path / "raw").exists():
-        assert child.poll() is None
-    os.kill(child.pid, number)
-    _, told = child.communicate()
-    assert child.returncode == code
-    lines = told.decode().splitlines()
-    assert lines[-1] == ("cartwise: interrupted; nothing is half-written: run it again")
-    assert list(tmp_path.rglob("*.csv")) == []
-
-
-def test_threads_wait_passively_unless_the_environment_says_otherwise(
-    cartwise: Commands, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY")
-    cartwise("--version")
-    assert os.environ["OMP_WAIT_POLICY"] == "passive"
-    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
-    cartwise("--version")
-    assert os.environ["OMP_WAIT_POLICY"] == "active"
-
-
-def test_version_names_the_program(cartwise: Commands) -> None:
-    assert cartwise("--version").out.startswith("cartwise 0.")
