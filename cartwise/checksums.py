@@ -8,7 +8,8 @@ from typing import Final
 from cartwise.disk import readable
 from cartwise.errors import InputError
 
-SUMS: Final = "SHA256SUMS"
+SUMS: Final = "_SHA256SUMS"
+"""Spark and Arrow take any other file beside a Parquet file for one, unless it begins so."""
 
 
 def as_sums(digests: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from cartwise import folders
-from cartwise.checksums import SUMS, as_sums
+from cartwise.checksums import as_sums
 from cartwise.documents import parse_document
 from cartwise.errors import BundleError, FingerprintMismatch
 from cartwise.model.calibration import Calibrator
@@ -29,7 +29,7 @@ SPEC: Final = "spec.json"
 POLICY: Final = "policy.json"
 METRICS: Final = "metrics.json"
 CARD: Final = "MODEL_CARD.md"
-CHECKSUMS: Final = SUMS
+CHECKSUMS: Final = "SHA256SUMS"
 
 FILES: Final = (BOOSTER, GRAPH, CALIBRATION, SPEC, POLICY, METRICS, CARD)
 """Every file of a bundle but its checksums."""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cartwise.checksums import SUMS
 from cartwise.data import ingest as ingesting
 from cartwise.data import sources
 from cartwise.data.contract import check
@@ -205,7 +206,7 @@ def test_events_are_parted_by_their_day_in_utc(tmp_path: Path) -> None:
 def test_a_lake_holds_the_nine_columns_and_nothing_else(tmp_path: Path) -> None:
     ingest([write_rows(tmp_path / "log.csv", [event()])], tmp_path / "lake")
     assert pl.read_parquet_schema(tmp_path / "lake" / DAY_FILE) == EVENT_SCHEMA
-    sums = DAY_FILE.replace("events.parquet", "SHA256SUMS")
+    sums = DAY_FILE.replace("events.parquet", SUMS)
     assert set(files_of(tmp_path / "lake")) == {DAY_FILE, sums}
 
 

@@ -2,6 +2,7 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
+import pyarrow.dataset as arrow
 import pytest
 
 from cartwise.checksums import SUMS
@@ -22,6 +23,15 @@ def test_days_are_found_in_order_and_read_in_log_order(tmp_path: Path) -> None:
     events = read_day(tmp_path / "lake", DAY)
     assert events.schema == EVENT_SCHEMA
     assert events["event_time"].dt.hour().to_list() == [11, 12]
+
+
+def test_other_tools_read_the_folder_of_a_day(tmp_path: Path) -> None:
+    ingest([write_rows(tmp_path / "log.csv", [event(), at("00:00:01")])], tmp_path / "lake")
+    folder = day_path(tmp_path / "lake", DAY).parent
+    found = arrow.dataset(folder, format="parquet").to_table()
+    assert found.equals(read_day(tmp_path / "lake", DAY).to_arrow().cast(found.schema))
+    # Spark passes over the same names, and takes every other file for Parquet.
+    assert {file.name for file in folder.iterdir() if file.name[0] != "_"} == {"events.parquet"}
 
 
 def test_a_folder_without_events_is_no_lake(tmp_path: Path) -> None:
