@@ -66,6 +66,7 @@ tutorial: .venv/.ready  ## The published tutorial's protocol: SRC="2019-Oct.csv.
 mlflow: .venv/.ready-mlflow  ## Show the runs in mlruns/ side by side, in MLflow's own page.
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db $(ARGS)
 
+# pip goes once it has fetched uv, which does all else: it and setuptools take 25 MiB.
 $(UV_READY):
 	@found=; for python in $(CANDIDATES); do \
 	    if "$$python" -c '$(SUITABLE)' 2>/dev/null; then found="$$python"; break; fi; \
@@ -80,6 +81,7 @@ $(UV_READY):
 	test -x $(BIN)/python || "$$found" -m venv .venv
 	@$(BIN)/python -m ensurepip >/dev/null
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	@$(BIN)/uv pip uninstall --quiet --python $(BIN)/python pip setuptools
 	@touch $@
 
 # Inexact: what one target installs stays when another target runs.
