@@ -95,7 +95,7 @@ def prepare(folder: Path, sessions: int) -> int:
     ingest(sorted((folder / "raw").glob("*.csv")), folder / EVENTS)
     build(folder / EVENTS, folder / "training")
     trees = Boosting(learning_rate=0.1, depth=4, rounds=200)
-    train(folder / "training", folder / BUNDLE, TrainingSettings(few_carts=trees))
+    train(folder / "training", folder / BUNDLE, TrainingSettings(small_sample=trees))
     vectors = vectors_of(folder / "training")
     np.save(folder / VECTORS, vectors)
     return len(vectors)

@@ -11,8 +11,8 @@ from cartwise.model.boosting import Boosting
 from cartwise.model.training import TrainingSettings, train
 from cartwise.promotion import Evidence
 
-GOOD: Final = TrainingSettings(few_carts=Boosting(learning_rate=0.1, depth=3, rounds=25))
-POOR: Final = TrainingSettings(few_carts=Boosting(learning_rate=0.1, depth=1, rounds=1))
+GOOD: Final = TrainingSettings(small_sample=Boosting(learning_rate=0.1, depth=3, rounds=25))
+POOR: Final = TrainingSettings(small_sample=Boosting(learning_rate=0.1, depth=1, rounds=1))
 
 
 @dataclass(frozen=True)

@@ -319,6 +319,6 @@ def test_the_command_line_tells_pipelines_by_its_exit_code(
     differing = json.loads(
         cartwise("models", "diff", "1", "2", "--training", shop.training, "--json", "-q").out
     )
-    assert differing["parameters"]["boosting.depth"] == [3, 1]
+    assert differing["parameters"]["small_sample.depth"] == [3, 1]
     assert {"metrics", "features", "slices"} <= differing.keys()
     assert cartwise("rollback").code == 1

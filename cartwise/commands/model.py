@@ -19,7 +19,7 @@ from cartwise.model.evaluation import evaluate as evaluate_model
 from cartwise.model.mlflow_store import Tracking, require_reachable
 from cartwise.model.parameters import Parameters, read_parameters
 from cartwise.model.policy import Economics
-from cartwise.model.summary import baseline_title, few_carts, with_interval
+from cartwise.model.summary import baseline_title, small_sample_warning, with_interval
 from cartwise.model.training import TrainingResult, TrainingSettings
 from cartwise.model.training import train as train_model
 from cartwise.options import (
@@ -243,7 +243,7 @@ def evaluation_summary(evaluation: Evaluation) -> RenderableType:
         share = with_interval(metrics, "ceiling_share", 2)
         table.add_row("[dim]true probabilities", with_interval(metrics, "ceiling_auc"))
         table.caption = f"share of the ceiling: {share}"
-    warning = few_carts(metrics)
+    warning = small_sample_warning(metrics)
     return Group(table, f"[yellow]{warning}[/]") if warning else table
 
 

@@ -34,7 +34,7 @@ REFUSED: Final = 3
 """Exit code where the gate refuses: nothing went wrong, and the champion stays."""
 
 _SHOWN_FEATURES: Final = 15
-_CHANGES: Final = ("auc", "average_precision", "log_loss", "brier", "ece", "rounds")
+_CHANGES: Final = ("auc", "average_precision", "log_loss", "brier", "ece", "depth", "rounds")
 
 models = typer.Typer(invoke_without_command=True, help="Show the registered models.")
 

@@ -32,7 +32,7 @@ class Boosting:
     patience: int = 60
 
 
-FEW_CARTS: Final = Boosting(
+SMALL_SAMPLE: Final = Boosting(
     learning_rate=0.04,
     depth=2,
     min_child_weight=4.0,
@@ -43,7 +43,7 @@ FEW_CARTS: Final = Boosting(
     patience=0,
     bins=256,
 )
-"""For a small training set: shallow, strongly regularised, a fixed number of rounds."""
+"""For a small training set, train and test only: shallow, strongly regularised, fixed rounds."""
 
 
 _WORTH_THREADS: Final = 20_000

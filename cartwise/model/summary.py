@@ -7,7 +7,7 @@ from typing import Any, Final
 from cartwise.model.baselines import NAMES as BASELINES
 from cartwise.model.bootstrap import Estimate
 
-_FEW_CARTS: Final = (
+_SMALL: Final = (
     "Few carts: {train} to train and {test} to test. Take every figure as a rough one: "
     "the intervals show how wide it is open."
 )
@@ -51,16 +51,16 @@ def estimate_text(estimate: Estimate, digits: int = 3) -> str:
 
 def sentences(metrics: Mapping[str, Any]) -> list[str]:
     """The evaluation in a few plain sentences, the most important first."""
-    told = [few_carts(metrics), _ranking(metrics), _rivals(metrics), _ceiling(metrics)]
+    told = [small_sample_warning(metrics), _ranking(metrics), _rivals(metrics), _ceiling(metrics)]
     told += [_calibration(metrics), _targeting(metrics), _money(metrics)]
     return [sentence for sentence in told if sentence]
 
 
-def few_carts(metrics: Mapping[str, Any]) -> str:
+def small_sample_warning(metrics: Mapping[str, Any]) -> str:
     """The warning of a small training set; empty where there are enough carts."""
     if not metrics["small_sample"]:
         return ""
-    told = _FEW_CARTS if metrics["carts_test"] >= _HARDLY_ANY else _HARDLY_ANY_CARTS
+    told = _SMALL if metrics["carts_test"] >= _HARDLY_ANY else _HARDLY_ANY_CARTS
     return told.format(train=metrics["carts_train"], test=metrics["carts_test"])
 
 

@@ -19,7 +19,14 @@ from cartwise.counting import counted
 from cartwise.errors import NotEnoughData
 from cartwise.events import SECONDS_PER_DAY
 from cartwise.model import bundle
-from cartwise.model.boosting import FEW_CARTS, Boosting, Seeding, boost_again, boost_fixed, margin
+from cartwise.model.boosting import (
+    SMALL_SAMPLE,
+    Boosting,
+    Seeding,
+    boost_again,
+    boost_fixed,
+    margin,
+)
 from cartwise.model.bundle import ModelSpec
 from cartwise.model.calibration import ENOUGH_FOR_CURVES, Calibration, calibrate, folds
 from cartwise.model.card import model_card
@@ -39,19 +46,20 @@ RECENT_SECONDS: Final = 7 * SECONDS_PER_DAY
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Everything that decides which model comes out; ``few_carts`` is for a small training set."""
+    """Everything that decides which model comes out; ``small_sample`` takes the place of
+    ``boosting`` where a training set is small."""
 
     seeding: Seeding = field(default_factory=Seeding)
     boosting: Boosting = field(default_factory=Boosting)
-    few_carts: Boosting = FEW_CARTS
+    small_sample: Boosting = SMALL_SAMPLE
     economics: Economics = field(default_factory=Economics)
 
-    def facts(self, boosting: Boosting) -> dict[str, Any]:
-        """What was set, by ``group.name``, with the hyper-parameters that were chosen."""
-        groups = asdict(replace(self, boosting=boosting))
+    def facts(self, *, small: bool) -> dict[str, Any]:
+        """What was set for a training set, small or not, by ``group.name``."""
+        groups = asdict(self)
         return {
             f"{group}.{name}": value
-            for group in ("seeding", "boosting", "economics")
+            for group in ("seeding", "small_sample" if small else "boosting", "economics")
             for name, value in groups[group].items()
         }
 
@@ -61,7 +69,7 @@ class TrainingSettings:
         return cls(
             Seeding(**_group(facts, "seeding")),
             Boosting(**_group(facts, "boosting")),
-            Boosting(**_group(facts, "boosting")),
+            replace(SMALL_SAMPLE, **_group(facts, "small_sample")),
             Economics(**_group(facts, "economics")),
         )
 
@@ -86,7 +94,6 @@ class TrainingResult:
 class _Fitted:
     booster: xgb.Booster
     calibration: Calibration
-    boosting: Boosting
     facts: Mapping[str, Any]
 
 
@@ -106,10 +113,10 @@ def train(
     bundle.require_free(out)
     data = TrainingSet.open(training)
     _require_both_classes(data.manifest)
-    fit = _fit_few_carts if data.manifest.small else _fit
+    fit = _fit_small_sample if data.manifest.small else _fit
     fitted = fit(data, settings, progress)
-    set_by = settings.facts(fitted.boosting)
-    metrics = {**_facts(data.manifest), **fitted.facts, **set_by}
+    given = settings.facts(small=data.manifest.small)
+    metrics = {**_facts(data.manifest), **fitted.facts, **given}
     files = _files(data, settings, fitted, metrics)
     bundle.write_bundle(out, files)
     return TrainingResult(out, bundle.Bundle(files).version, metrics)
@@ -139,11 +146,12 @@ def _fit(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _
     rounds = found.rounds_on_all
     booster = boost_again(data, LEARNED_FROM, rounds, found.boosting, seeding, progress)
     facts = {
+        "depth": found.boosting.depth,
         "rounds": found.rounds,
         "rounds_on_all": rounds,
         "validation_log_loss": found.log_loss,
     }
-    return _Fitted(booster, calibration, found.boosting, facts | _calibration_facts(calibration))
+    return _Fitted(booster, calibration, facts | _calibration_facts(calibration))
 
 
 def _recent(times: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -153,10 +161,10 @@ def _recent(times: NDArray[np.int64]) -> NDArray[np.bool_]:
     return recent
 
 
-def _fit_few_carts(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _Fitted:
+def _fit_small_sample(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _Fitted:
     """All carts train; each is calibrated on by a booster that has not seen its session."""
-    progress.say(f"few carts ({data.manifest.carts('train')}): fixed rounds, folds for calibration")
-    names, boosting = data.manifest.feature_names, settings.few_carts
+    progress.say(f"small sample ({data.manifest.carts('train')}): fixed rounds, folds to calibrate")
+    names, boosting = data.manifest.feature_names, settings.small_sample
     seeding = settings.seeding.for_carts(data.manifest.carts("train"))
     frame = data.columns("train", [*names, LABEL, "user_session"])
     vectors, bought = data.vectors(frame), labels(frame)
@@ -168,8 +176,8 @@ def _fit_few_carts(data: TrainingSet, settings: TrainingSettings, progress: Prog
         margins[out] = margin(booster, vectors[out])
     calibration = calibrate(margins, bought, fold)
     booster = boost_fixed(vectors, bought, names, boosting, seeding)
-    facts = {"rounds": booster.num_boosted_rounds(), "validation_log_loss": None}
-    return _Fitted(booster, calibration, boosting, facts | _calibration_facts(calibration))
+    facts = {"depth": boosting.depth, "rounds": booster.num_boosted_rounds()}
+    return _Fitted(booster, calibration, facts | _calibration_facts(calibration))
 
 
 def _calibration_facts(calibration: Calibration) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cartwise.model import crossfit
 from cartwise.model.boosting import Boosting, Seeding
 from cartwise.model.evaluation import Evaluation, EvaluationSettings, evaluate
 from cartwise.model.training import TrainingSettings, train
@@ -25,6 +26,12 @@ class Outcome:
     model: Path
     out: Path
     evaluation: Evaluation
+
+
+@pytest.fixture(params=[100, 100_000], ids=["many carts", "few carts"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A world's carts are many, or few."""
+    monkeypatch.setattr(crossfit, "ENOUGH", request.param)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 import pytest
 
-from cartwise.model.summary import few_carts, sentences, with_interval
+from cartwise.model.summary import sentences, small_sample_warning, with_interval
 from tests.model.conftest import Outcome
 
 
@@ -26,9 +26,9 @@ def test_the_closest_baseline_is_named(outcome: Outcome, beats: bool, told: str)
 
 def test_only_a_small_sample_is_called_small(outcome: Outcome) -> None:
     metrics = dict(outcome.evaluation.metrics)
-    assert few_carts(metrics) == ""
+    assert small_sample_warning(metrics) == ""
     metrics["small_sample"] = True
-    assert sentences(metrics)[0] == few_carts(metrics) != ""
+    assert sentences(metrics)[0] == small_sample_warning(metrics) != ""
 
 
 def test_what_cannot_be_told_is_left_out(outcome: Outcome) -> None:

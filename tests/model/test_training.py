@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import xgboost as xgb
 
 from cartwise.errors import InputError, NotEnoughData, OutputError
 from cartwise.model.boosting import Seeding
 from cartwise.model.bundle import BOOSTER, CALIBRATION, METRICS, Bundle
 from cartwise.model.calibration import Calibrator
 from cartwise.model.policy import Economics
-from cartwise.model.training import train
+from cartwise.model.training import TrainingSettings, train
 from tests.model.conftest import QUICK
 from tests.model.worlds import change_manifest, change_part, read_part, write_world
 
@@ -31,6 +32,18 @@ train(Path(sys.argv[1]), Path(sys.argv[2]), TWO_THREADS)
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def at_even_odds(model: Path) -> float:
+    """The calibrated probability of a margin of zero."""
+    calibrator = Calibrator.from_json(json.loads((model / CALIBRATION).read_bytes()))
+    return calibrator(np.zeros(1, np.float32))[0]
+
+
+def depth(model: Path) -> int:
+    """Of the deepest tree: what is printed a tab further lies a step deeper."""
+    booster = xgb.Booster(model_file=bytearray((model / BOOSTER).read_bytes()))
+    return max(line.count("\t") for tree in booster.get_dump() for line in tree.splitlines())
 
 
 def test_the_same_input_and_seed_give_the_same_bytes_in_another_process(tmp_path: Path) -> None:
@@ -68,15 +81,17 @@ def test_training_never_opens_the_test_part(tmp_path: Path) -> None:
     assert contents(with_test) == contents(without_test)
 
 
+@pytest.mark.usefixtures("either_way")
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize(("part", "lower"), [("train", False), ("calibration", True)])
 def test_calibration_follows_the_latest_carts(tmp_path: Path, part: str, lower: bool) -> None:  # noqa: FBT001
     training = write_world(tmp_path, carts=6000).training
+    usual = at_even_odds(train(training, tmp_path / "usual", QUICK).model)
     carts = read_part(training, part)
     rarer = (pl.int_range(carts.height) >= 1800) | (pl.int_range(carts.height) % 2 == 0)
     change_part(training, part, carts.with_columns(label=(pl.col("label") * rarer).cast(pl.UInt8)))
-    model = train(training, tmp_path / "model", QUICK).model
-    calibrator = Calibrator.from_json(json.loads((model / CALIBRATION).read_bytes()))
-    assert (calibrator(np.zeros(1, np.float32))[0] < 0.5) == lower
+    found = at_even_odds(train(training, tmp_path / "model", QUICK).model)
+    assert (found < usual - 0.02) if lower else (found > usual + 0.02)
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "calibration"])
@@ -157,6 +172,18 @@ def test_a_manifest_without_train_part_is_refused(tmp_path: Path) -> None:
     change_manifest(training, parts={})
     with pytest.raises(InputError, match="no part 'train'"):
         train(training, tmp_path / "model")
+
+
+@pytest.mark.usefixtures("either_way")
+@pytest.mark.parametrize("kind", ["boosting", "small_sample"])
+def test_a_bundle_tells_what_was_set_and_what_was_found(tmp_path: Path, kind: str) -> None:
+    """Twins of the gate are trained with what was set, and find on their own."""
+    training = write_world(tmp_path, carts=1500, small=kind == "small_sample").training
+    boosting = replace(QUICK.boosting, depth=6, min_child_weight=1.0)
+    settings = TrainingSettings(Seeding(5), economics=Economics(0.3), **{kind: boosting})
+    metrics = train(training, tmp_path / "model", settings).metrics
+    assert TrainingSettings.of(Bundle.load(tmp_path / "model").parameters()) == settings
+    assert metrics["depth"] == depth(tmp_path / "model")
 
 
 def test_a_full_output_folder_is_refused_before_training(tmp_path: Path) -> None:

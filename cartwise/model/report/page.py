@@ -12,7 +12,7 @@ from cartwise.model.manifest import Manifest
 from cartwise.model.report.drawing import theme_css
 from cartwise.model.report.plots import PLOTS, Evidence
 from cartwise.model.slices import Slice
-from cartwise.model.summary import estimate_text, few_carts, sentences, with_interval
+from cartwise.model.summary import estimate_text, sentences, small_sample_warning, with_interval
 from cartwise.parts import LEFT_OUT
 
 _SECTIONS: Final[Mapping[str, Sequence[str]]] = {
@@ -62,7 +62,7 @@ def _named(svg: str, title: str) -> str:
 
 def _head(evidence: Evidence) -> str:
     manifest, metrics = evidence.manifest, evidence.metrics
-    warning = few_carts(metrics)
+    warning = small_sample_warning(metrics)
     told = [sentence for sentence in sentences(metrics) if sentence != warning]
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in told)
     banner = f"<p class=warning>{escape(warning)}</p>" if warning else ""
