@@ -54,11 +54,6 @@ def label_by(training: Path, logit: pl.Expr) -> None:
 PLAIN = [pl.col(f"user_view_{number}d") for number in range(4)]
 
 
-@pytest.fixture(params=[100, 100_000], ids=["many carts", "few carts"])
-def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crossfit, "ENOUGH", request.param)
-
-
 @pytest.mark.usefixtures("either_way")
 def test_margins_are_of_boosters_that_have_not_seen_the_cart(tmp_path: Path) -> None:
     """Boosters that know coin tosses by heart tell them only where they have seen them."""
@@ -70,6 +65,24 @@ def test_margins_are_of_boosters_that_have_not_seen_the_cart(tmp_path: Path) -> 
     assert 0.4 < roc_auc_score(tossed, found.margins) < 0.6
 
 
+@pytest.mark.usefixtures("either_way")
+def test_margins_are_of_boosters_that_have_not_seen_the_user(tmp_path: Path) -> None:
+    """Boosters that know users by heart tell only of those whom they have met."""
+    training = write_world(tmp_path, carts=3000).training
+    random = np.random.default_rng(1)
+    coins, looks = random.integers(0, 2, 1001), random.normal(size=(1001, len(PLAIN)))
+    for part in LEARNED_FROM:
+        carts = read_part(training, part)
+        user = carts["user_id"].to_numpy()
+        label, traits = pl.Series("label", coins[user].astype(np.uint8)), looks[user].T
+        told = (pl.Series(f"user_view_{number}d", of) for number, of in enumerate(traits))
+        change_part(training, part, carts.with_columns(label, *told))
+    by_heart = replace(QUICK.boosting, depth=8, min_child_weight=0.1, l2=0.1, column_share=1.0)
+    found = fitted(training, by_heart)
+    assert 0.4 < roc_auc_score(of_all(TrainingSet.open(training), LABEL), found.margins) < 0.6
+
+
+@pytest.mark.usefixtures("either_way")
 def test_margins_tell_what_can_be_told(tmp_path: Path) -> None:
     training = write_world(tmp_path, carts=3000).training
     found = fitted(training, QUICK.boosting)
@@ -81,6 +94,16 @@ def test_boosting_stops_when_nothing_is_gained(tmp_path: Path) -> None:
     training = write_world(tmp_path, carts=3000).training
     toss_coins(training)
     assert fitted(training, QUICK.boosting).rounds <= 10
+
+
+@pytest.mark.usefixtures("either_way")
+def test_rounds_grow_with_the_square_root_of_carts(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=1500).training
+    change_part(training, "calibration", read_part(training, "calibration")[:75])
+    found = fitted(training, QUICK.boosting)
+    seen = 900 if crossfit.ENOUGH <= 1125 else 1125 * 3 / 4
+    assert found.rounds > 20
+    assert found.rounds_on_all == round(found.rounds * np.sqrt(1125 / seen))
 
 
 def test_a_sum_of_traits_is_told_by_shallow_trees(tmp_path: Path) -> None:
