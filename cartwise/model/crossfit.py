@@ -80,8 +80,8 @@ def cross_fit(
     return find(data, boosting, users, seeding, progress)
 
 
-def _more(rounds: int, carts: float, seen: float) -> int:
-    """More carts carry more rounds, as their square root."""
+def _more(rounds: int, carts: int, seen: int) -> int:
+    """More carts carry more rounds than those seen, as the square root of both."""
     return max(1, round(rounds * math.sqrt(carts / seen)))
 
 
@@ -203,5 +203,7 @@ def _in_step(
     margins = np.empty(carts)
     for fold in boosters:
         margins[fold.held_out] = fold.margins(best)
-    on_all = _more(best, _SEARCH_FOLDS, _SEARCH_FOLDS - 1)
+    # Of k folds, of whatever size, boosters see (k - 1) / k of the carts on average. Fewer users
+    # than folds make fewer of them.
+    on_all = _more(best, len(boosters), len(boosters) - 1)
     return CrossFit(boosting, best, on_all, lowest, margins)

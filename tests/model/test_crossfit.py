@@ -133,6 +133,15 @@ def test_many_carts_take_trees_as_deep_as_was_set(
     assert fitted(training, replace(QUICK.boosting, depth=6)).boosting.depth == 6
 
 
+def test_of_two_users_each_booster_has_seen_one(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=1500).training
+    for part in LEARNED_FROM:
+        user = pl.col("user_id") % 2
+        change_part(training, part, read_part(training, part).with_columns(user))
+    found = fitted(training, QUICK.boosting)
+    assert found.rounds_on_all == round(found.rounds * np.sqrt(2))
+
+
 def test_one_user_is_enough(tmp_path: Path) -> None:
     training = write_world(tmp_path, carts=1500).training
     for part in LEARNED_FROM:
