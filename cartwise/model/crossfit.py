@@ -80,6 +80,11 @@ def cross_fit(
     return find(data, boosting, users, seeding, progress)
 
 
+def name_of_loss(carts: int) -> str:
+    """What the log loss is called by which boosting on so many carts is judged."""
+    return "validation_log_loss" if carts >= ENOUGH else "cross_validated_log_loss"
+
+
 def _more(rounds: int, carts: int, seen: int) -> int:
     """More carts carry more rounds than those seen, as the square root of both."""
     return max(1, round(rounds * math.sqrt(carts / seen)))

@@ -31,7 +31,7 @@ from cartwise.model.bundle import ModelSpec
 from cartwise.model.calibration import ENOUGH_FOR_CURVES, Calibration, calibrate, folds
 from cartwise.model.card import model_card
 from cartwise.model.columns import LABEL
-from cartwise.model.crossfit import cross_fit
+from cartwise.model.crossfit import cross_fit, name_of_loss
 from cartwise.model.examples import TrainingSet, labels
 from cartwise.model.manifest import LEARNED_FROM, Manifest
 from cartwise.model.onnx_export import to_onnx
@@ -149,7 +149,7 @@ def _fit(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _
         "depth": found.boosting.depth,
         "rounds": found.rounds,
         "rounds_on_all": rounds,
-        "validation_log_loss": found.log_loss,
+        name_of_loss(len(users)): found.log_loss,
     }
     return _Fitted(booster, calibration, facts | _calibration_facts(calibration))
 

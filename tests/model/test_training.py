@@ -12,6 +12,7 @@ import pytest
 import xgboost as xgb
 
 from cartwise.errors import InputError, NotEnoughData, OutputError
+from cartwise.model import crossfit
 from cartwise.model.boosting import Seeding
 from cartwise.model.bundle import BOOSTER, CALIBRATION, METRICS, Bundle
 from cartwise.model.calibration import Calibrator
@@ -133,6 +134,16 @@ def test_the_bundle_says_what_it_was_made_of(tmp_path: Path) -> None:
     assert bundle.policy.economics.nudge_cost == 3.0
     assert bundle.policy.reference_price == read_part(training, "train")["price"].median()
     assert "Not evaluated yet" in (tmp_path / "model" / "MODEL_CARD.md").read_text()
+
+
+@pytest.mark.usefixtures("either_way")
+def test_only_the_loss_that_was_measured_is_told(tmp_path: Path) -> None:
+    whole = train(write_world(tmp_path, carts=900).training, tmp_path / "whole", QUICK).metrics
+    few = crossfit.ENOUGH > 900
+    assert ("cross_validated_log_loss" in whole, "validation_log_loss" in whole) == (few, not few)
+    small = write_world(tmp_path / "small", carts=90, small=True).training
+    metrics = train(small, tmp_path / "model").metrics
+    assert {name for name in metrics if name.endswith("_log_loss")} == set()
 
 
 @pytest.mark.parametrize("carts", [7, 20, 100])
