@@ -138,6 +138,18 @@ def locked(folder: Path, work: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_locked(folder: Path) -> bool:
+    """Whether somebody is at :func:`locked` work in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _remove_if_empty(folder: Path) -> None:
     # Fails, as it should, unless the folder never came to hold anything.
     with suppress(OSError):

@@ -19,7 +19,7 @@ from cartwise.checksums import SUMS, as_sums, digest_of
 from cartwise.data import known_files, publication, quarantine
 from cartwise.data.contract import check
 from cartwise.data.earlier_files import held_files, joined, other_files, told_files
-from cartwise.data.lake import day_path, row_count, stored_file
+from cartwise.data.lake import day_path, gone_files, row_count, stored_file
 from cartwise.data.quarantine import Quarantine
 from cartwise.data.sources import Piece, Source, find_sources, read
 from cartwise.data.spill import Spill
@@ -133,7 +133,8 @@ def ingest(
             progress.say(f"completed the interrupted ingest into {out}")
             return IngestReport.from_dict(record["report"])
         digests = known_files.digests(found, progress) if skip_known else {}
-        known = known_files.read(out)
+        # Nobody knows which files gave it a day that is gone.
+        known = frozenset() if gone_files(out) else known_files.read(out)
         fresh = [source for source in found if digests.get(source.path) not in known]
         if not fresh:
             progress.say(f"{out} holds all {len(found):,} files already")
@@ -276,5 +277,5 @@ def _check_conservation(report: IngestReport) -> None:
 
 
 def _obsolete(sources: Sequence[Source], ready: Path) -> list[str]:
-    names = [f"{quarantine.FOLDER}/{quarantine.file_name(source.path)}" for source in sources]
-    return [name for name in names if not (ready / name).exists()]
+    refused = [f"{quarantine.FOLDER}/{quarantine.file_name(source.path)}" for source in sources]
+    return [name for name in (known_files.FILE, *refused) if not (ready / name).exists()]

@@ -13,8 +13,8 @@ import polars as pl
 import pyarrow.parquet as pq
 from polars.io.plugins import register_io_source
 
-from cartwise.checksums import read_sums, require_as_written
-from cartwise.data.publication import is_pending
+from cartwise.checksums import SUMS, read_sums, require_as_written
+from cartwise.data.publication import STAGING, require_settled
 from cartwise.disk import readable
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS, EVENT_SCHEMA
@@ -23,6 +23,9 @@ _DAY: Final = "event_date="
 _EVENTS: Final = "events.parquet"
 _ROW_GROUP_ROWS: Final = 2**18
 _SAME_EVENT_HINT: Final = ("event_time", "user_id", "product_id")
+_INGEST_ALL: Final = (
+    "ingest all files of the lake again ('cartwise archive --drain' for that of a stream)"
+)
 
 
 def day_path(lake: Path, day: date) -> Path:
@@ -34,14 +37,30 @@ def stored_days(lake: Path) -> list[date]:
     """The days that a lake has events of, in order.
 
     Raises:
-        InputError: the folder is no lake, or an empty one, or a day may not be read.
+        InputError: the folder is no lake, an empty one, or a half-written one; a day is gone, or
+            may not be read.
     """
     with readable(lake):
+        if STAGING in _names_in(lake):
+            require_settled(lake)
         # Not by a pattern: that passes over a day that may not be read.
-        entries = lake.iterdir() if lake.is_dir() else ()
-        days = [one.name for one in entries if one.name.startswith(_DAY)]
+        days = [name for name in _names_in(lake) if name.startswith(_DAY)]
         held = [name for name in days if (lake / name / _EVENTS).exists()]
+    if gone := gone_files(lake):
+        raise InputError(
+            f"{gone[0]} is gone: {_INGEST_ALL}; or, to do without that day, delete {gone[0].parent}"
+        )
     return days_named(held, lake)
+
+
+def _names_in(lake: Path) -> list[str]:
+    return [entry.name for entry in lake.iterdir()] if lake.is_dir() else []
+
+
+def gone_files(lake: Path) -> list[Path]:
+    """The files of days that are not there any more, but have left their checksums."""
+    files = (sums.with_name(_EVENTS) for sums in lake.glob(f"{_DAY}*/{SUMS}"))
+    return sorted(file for file in files if not file.exists())
 
 
 def days_named(names: Iterable[str], lake: object) -> list[date]:
@@ -131,10 +150,13 @@ def stored_file(lake: Path, day: date) -> list[Path]:
 def require_day_as_written(lake: Path, day: date) -> str:
     """The SHA-256 of a day's file; raises InputError where it is not as the ingest wrote it."""
     file = day_path(lake, day)
-    remedy = f"delete {file.parent} and ingest the files of that day again"
-    if is_pending(lake):
-        remedy = "run the ingest again, which was cut off"
-    return require_as_written(file.parent, file.name, read_sums(file.parent), remedy)
+    remedy = f"delete it, and nothing else, then {_INGEST_ALL}"
+    try:
+        return require_as_written(file.parent, file.name, read_sums(file.parent), remedy)
+    except InputError:
+        # Nothing is wrong if an ingest put another file there between the two looks.
+        require_settled(lake)
+        return require_as_written(file.parent, file.name, read_sums(file.parent), remedy)
 
 
 def in_log_order(frames: list[pl.DataFrame]) -> pl.DataFrame:

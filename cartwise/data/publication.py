@@ -8,19 +8,25 @@ files are moved into the lake, by this run or, if it dies, by the next.
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cartwise.checksums import SUMS
 from cartwise.documents import read_document
+from cartwise.errors import InputError
+from cartwise.folders import is_locked
+from cartwise.interrupts import held_back
 
 STAGING: Final = ".staging"
 REPORT: Final = "ingest.json"
 
 _READY: Final = "ready"
 _COMMIT: Final = "commit.json"
+_MOMENT_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -56,18 +62,28 @@ def commit(lake: Path, record: dict[str, Any], obsolete: list[str]) -> None:
     draft = folder / f"{_COMMIT}.draft"
     draft.write_text(json.dumps(asdict(_Commit(record, obsolete))))
     _sync(draft)
-    try:
+    # What is committed gets done: moving the files takes but a moment.
+    with held_back():
         draft.replace(folder / _COMMIT)
         _sync(folder)
         recover(lake)
-    except KeyboardInterrupt:
-        # What is committed gets done: moving the files takes but a moment.
-        recover(lake)
-        raise
 
 
-def is_pending(lake: Path) -> bool:
-    """Whether an ingest is moving its files into the lake, or died while it did."""
+def require_settled(lake: Path) -> None:
+    """Wait while an ingest moves its files into the lake.
+
+    Raises:
+        InputError: one died while it did.
+    """
+    while _is_pending(lake):
+        if not is_locked(lake) and _is_pending(lake):
+            raise InputError(
+                f"an ingest into {lake} was cut off while it moved its files there: run it again"
+            )
+        time.sleep(_MOMENT_SECONDS)
+
+
+def _is_pending(lake: Path) -> bool:
     return (lake / STAGING / _COMMIT).exists()
 
 
@@ -79,18 +95,20 @@ def recover(lake: Path) -> dict[str, Any] | None:
         shutil.rmtree(folder, ignore_errors=True)
         return None
     committed = read_document(marker, _Commit, f"delete {folder} and run the ingest again")
-    _publish(ready(folder), lake)
-    for name in committed.obsolete:
-        (lake / name).unlink(missing_ok=True)
-    _sync(lake)
-    shutil.rmtree(folder)
+    with held_back():
+        _publish(ready(folder), lake)
+        for name in committed.obsolete:
+            (lake / name).unlink(missing_ok=True)
+        _sync(lake)
+        shutil.rmtree(folder)
     return committed.record
 
 
 def _publish(ready: Path, lake: Path) -> None:
     files = [file for file in ready.rglob("*") if file.is_file()]
-    # The report goes last: whoever sees it sees everything that it counts.
-    for file in sorted(files, key=lambda file: (file.name == REPORT, file)):
+    # Checksums never lie there without their file, and the report goes last: whoever sees it sees
+    # everything that it counts.
+    for file in sorted(files, key=lambda file: (file.name == REPORT, file.name == SUMS, file)):
         target = lake / file.relative_to(ready)
         target.parent.mkdir(parents=True, exist_ok=True)
         file.replace(target)

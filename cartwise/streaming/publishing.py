@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cartwise.data.ingest import ingest
+from cartwise.data.lake import gone_files
 from cartwise.documents import parse_document
 from cartwise.events import EVENT_SCHEMA
 from cartwise.folders import locked
@@ -65,10 +66,11 @@ def publish(
 
 def _publish(arrivals: Arrivals, events: Path, horizon_seconds: int, progress: Progress) -> int:
     published = Published.read(arrivals)
+    complete = {} if gone_files(events) else published.complete
     new = [
         one
         for source, ranges in arrivals.ranges().items()
-        for one in after(ranges, published.complete.get(source, ranges[0].start))
+        for one in after(ranges, complete.get(source, ranges[0].start))
     ]
     if not new:
         return 0

@@ -8,6 +8,7 @@ that survives. ``limit BYTES LAKE SOURCE…`` lets no file grow beyond so many b
 import os
 import resource
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -21,11 +22,11 @@ from cartwise.errors import CartwiseError
 STEPS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.scandir"}
 
 
-def die_at_steps(signal: int, stride: int, base: Path, lake: Path, sources: list[Path]) -> None:
+def die_at_steps(how: int, stride: int, base: Path, lake: Path, sources: list[Path]) -> None:
     for step in count(1, stride):
         out = base / str(step)
         shutil.copytree(lake, out)
-        if _forked(partial(_ingest_until, step, signal, out, sources)) == 0:
+        if _forked(partial(_ingest_until, step, how, out, sources)) == 0:
             return
 
 
@@ -37,13 +38,16 @@ def ingest_within(file_bytes: int, out: Path, sources: list[Path]) -> None:
         sys.exit(f"{type(error).__name__}: {error}")
 
 
-def _ingest_until(step: int, signal: int, out: Path, sources: list[Path]) -> None:
+def _ingest_until(step: int, how: int, out: Path, sources: list[Path]) -> None:
     steps = count(1)
+    if how == signal.SIGTERM:
+        # As the command line has it.
+        signal.signal(how, lambda number, _frame: sys.exit(128 + number))
 
     def hook(name: str, arguments: tuple[object, ...]) -> None:
         touches = any(str(out) in str(argument) for argument in arguments)
         if name in STEPS and touches and next(steps) == step:
-            os.kill(os.getpid(), signal)
+            os.kill(os.getpid(), how)
 
     sys.addaudithook(hook)
     ingest(sources, out)

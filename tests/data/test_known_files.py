@@ -6,11 +6,9 @@ from cartwise.data import ingest as ingesting
 from cartwise.data.ingest import ingest
 from cartwise.errors import InputError
 from cartwise.progress import Silent
-from tests.data.raw_files import (
-    event,
-    files_of,
-    write_rows,
-)
+from tests.commands import Commands
+from tests.damage import flip_bit
+from tests.data.raw_files import event, files_of, write_rows
 
 
 def test_files_that_a_lake_holds_already_are_named(tmp_path: Path) -> None:
@@ -104,6 +102,33 @@ def test_an_ingest_of_known_files_alone_leaves_the_lake_as_it_is(tmp_path: Path)
     assert (lake / "ingest.json").read_bytes() == report
     # Who does not ask for it gets every file read.
     assert ingest([source], lake).duplicates == 1
+
+
+@pytest.mark.parametrize("skip_known", [True, False])
+def test_a_damaged_day_comes_back_as_the_error_says(
+    tmp_path: Path, cartwise: Commands, *, skip_known: bool
+) -> None:
+    for day in (1, 2):
+        rows = [event(event_time=f"2019-10-0{day} 0{hour}:00:00 UTC") for hour in range(day, 4)]
+        write_rows(
+            tmp_path / f"raw/{day}.csv", [*rows, event(event_time="2019-10-03 00:00:00 UTC")]
+        )
+    options = ["--out", "lake", "--quiet", *["--skip-known"][: int(skip_known)]]
+    for file in ("raw/1.csv", "raw/2.csv"):
+        assert cartwise("ingest", file, *options).code == 0
+    before = files_of(tmp_path / "lake")
+    damaged = tmp_path / "lake/event_date=2019-10-01/events.parquet"
+
+    flip_bit(damaged, 100)
+    features = ("features", "--events", "lake", "--out", "training")
+    assert "delete it, and nothing else, then ingest all files" in cartwise(*features).err
+    damaged.unlink()
+    assert "events.parquet is gone: ingest all files" in cartwise(*features).err
+
+    # A part of the files does not make anybody forget the rest.
+    assert cartwise("ingest", "raw/2.csv", *options).code == 0
+    assert cartwise("ingest", "raw", *options).code == 0
+    assert files_of(tmp_path / "lake") == before
 
 
 @pytest.mark.parametrize("name", ["sources.json", "ingest.json", ".staging/commit.json"])

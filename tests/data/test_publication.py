@@ -2,13 +2,22 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from cartwise.checksums import read_sums
+from cartwise.data import lake as lakes
 from cartwise.data.ingest import ingest
+from cartwise.data.log import Log
+from cartwise.data.publication import recover
 from cartwise.errors import InputError, OutputError
 from cartwise.folders import locked
+from tests.commands import Commands
 from tests.data import dying_ingest
 from tests.data.raw_files import at, event, files_of, write_rows, write_text
 
@@ -34,7 +43,9 @@ def lake_with_yesterday(folder: Path) -> tuple[Path, list[Path]]:
     return folder / "lake", [old, write_rows(folder / "new.csv", [*TODAY, event(price="x")])]
 
 
-@pytest.mark.parametrize(("how", "stride"), [(signal.SIGKILL, 1), (signal.SIGINT, 3)])
+@pytest.mark.parametrize(
+    ("how", "stride"), [(signal.SIGKILL, 1), (signal.SIGINT, 3), (signal.SIGTERM, 3)]
+)
 def test_an_ingest_that_died_at_any_step_is_completed_by_the_next(
     tmp_path: Path, how: signal.Signals, stride: int
 ) -> None:
@@ -52,13 +63,89 @@ def test_an_ingest_that_died_at_any_step_is_completed_by_the_next(
     assert states[0] == before
     assert states[-1] == after
     for out, state in zip(died, states, strict=True):
-        if how == signal.SIGINT:
+        if how != signal.SIGKILL:
             assert state in (before, after), (out, sorted(state))
         for name, data in state.items():
             if name.startswith("event_date="):
                 assert data in (before.get(name), after[name]), (out, name)
+        assert read_or_refused(out) in (*map(days_of, (before, after)), None), out
         ingest(sources, out)
         assert files_of(out) == after, out
+    refused = sum(".staging/commit.json" in state for state in states)
+    assert refused > 10 if how == signal.SIGKILL else refused == 0
+
+
+def days_of(state: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: data for name, data in state.items() if name.startswith("event_date=")}
+
+
+def read_or_refused(lake: Path) -> dict[str, bytes] | None:
+    """The days of a lake, None where a reader is told that they are not all there."""
+    try:
+        Log.read(lake)
+    except InputError as error:
+        assert "was cut off while it moved its files there: run it again" in str(error)  # noqa: PT017
+        return None
+    return days_of(files_of(lake))
+
+
+@pytest.fixture(scope="module")
+def half_published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a lake, and the sources of an ingest that died while it moved its files."""
+    folder = tmp_path_factory.mktemp("half")
+    lake, sources = lake_with_yesterday(folder)
+    assert run(int(signal.SIGKILL), 5, folder / "died", lake, *sources).returncode == 0
+    died = (out for out in (folder / "died").iterdir() if (out / ".staging/commit.json").exists())
+    shutil.rmtree(lake)
+    next(died).rename(lake)
+    return folder
+
+
+def test_features_are_built_from_no_half_of_an_ingest(
+    half_published: Path, tmp_path: Path, cartwise: Commands
+) -> None:
+    lake = Path(shutil.copytree(half_published / "lake", tmp_path / "lake"))
+    sources = half_published.glob("*.csv")
+    told = cartwise("features", "--events", lake, "--out", "training")
+    assert (told.code, "was cut off while it moved" in told.err) == (1, True)
+    assert cartwise("ingest", *sources, "--out", lake).code == 0
+    assert "was cut off" not in cartwise("features", "--events", lake, "--out", "training").err
+
+
+def test_a_reader_waits_while_an_ingest_moves_its_files(
+    half_published: Path, tmp_path: Path
+) -> None:
+    lake = Path(shutil.copytree(half_published / "lake", tmp_path / "lake"))
+    begun = Event()
+
+    def move() -> None:
+        with locked(lake, "ingest"):
+            begun.set()
+            time.sleep(0.2)
+            recover(lake)
+
+    with ThreadPoolExecutor(1) as pool:
+        moved = pool.submit(move)
+        begun.wait()
+        assert len(Log.read(lake).days) == 2
+        moved.result()
+
+
+def test_a_day_is_not_called_damaged_when_an_ingest_replaces_it_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, lake = write_rows(tmp_path / "log.csv", YESTERDAY), tmp_path / "lake"
+    ingest([source], lake)
+
+    # Nothing else makes an ingest end just between these two looks.
+    def read_and_ingest(folder: Path) -> dict[str, str]:
+        monkeypatch.undo()
+        sums = read_sums(folder)
+        ingest([write_rows(tmp_path / "more.csv", [at("20:00:00")])], lake)
+        return sums
+
+    monkeypatch.setattr(lakes, "read_sums", read_and_ingest)
+    assert Log.read(lake).events == {date(2019, 10, 1): 3}
 
 
 def test_a_full_disk_is_told_and_leaves_the_lake_as_it_was(tmp_path: Path) -> None:

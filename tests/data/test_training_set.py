@@ -264,7 +264,7 @@ def test_a_bit_that_flipped_in_a_lake_is_noticed(lake: Path, tmp_path: Path, pla
     shutil.copytree(lake, tmp_path / "events")
     file = day_path(tmp_path / "events", stored_days(lake)[1])
     flip_bit(file, place)
-    told = rf"{file} is not as it was written.* delete {file.parent} and ingest"
+    told = rf"{file} is not as it was written.* delete it, and nothing else, then ingest all"
     with pytest.raises(InputError, match=told):
         build(tmp_path / "events", tmp_path / "training", SETTINGS)
     with pytest.raises(InputError, match=told):

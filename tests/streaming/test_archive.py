@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from cartwise.data.earlier_files import held_files
-from cartwise.data.lake import read_day, stored_days
+from cartwise.data.lake import day_path, read_day, stored_days
 from cartwise.errors import InputError, OutputError, StoreIncomplete
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.live import Live
@@ -28,6 +28,7 @@ from cartwise.streaming.publishing import Published, publish
 from cartwise.streaming.rows import events_of
 from cartwise.wire import Event
 from deploy.services.kept import free_port
+from tests.damage import flip_bit
 from tests.data.shops import files_of
 from tests.streaming.worlds import Member, Topic, drain, live, require_states, shop, view, worker
 
@@ -121,6 +122,25 @@ def test_days_hold_the_distinct_events_and_publishing_again_changes_nothing(tmp_
     before = files_of(tmp_path)
     assert publish(arrivals, tmp_path / "events") == 0
     assert files_of(tmp_path) == before
+
+
+def test_a_damaged_day_is_published_again_as_the_error_says(tmp_path: Path) -> None:
+    archive(Topic(2).extend(shop(200)), tmp_path)
+    arrivals, days = Arrivals(str(tmp_path)), tmp_path / "events"
+    publish(arrivals, days)
+    damaged = day_path(days, stored_days(days)[0])
+    before = damaged.read_bytes()
+    flip_bit(damaged, 100)
+    with pytest.raises(
+        InputError, match=r"delete it, and nothing else.*'cartwise archive --drain'"
+    ):
+        load(tmp_path, MemoryStore(SPECIFICATION))
+    damaged.unlink()
+    with pytest.raises(InputError, match=r"is gone.*'cartwise archive --drain'"):
+        load(tmp_path, MemoryStore(SPECIFICATION))
+    publish(arrivals, days)
+    assert damaged.read_bytes() == before
+    load(tmp_path, MemoryStore(SPECIFICATION))
 
 
 def test_an_interrupted_publication_is_finished_and_not_materialized(
