@@ -25,9 +25,7 @@ class Buckets:
 
     def wait_seconds(self, key: str) -> float:
         """Take a token and return 0; where there is none, the seconds until there is one."""
-        now = self._clock()
-        tokens, since = self._tokens.get(key, (self._rate.burst, now))
-        tokens = min(self._rate.burst, tokens + (now - since) * self._rate.per_second)
+        tokens, now = self._filled(key)
         allowed = tokens >= 1.0
         self._tokens[key] = (tokens - 1.0 if allowed else tokens, now)
         return 0.0 if allowed else (1.0 - tokens) / self._rate.per_second
@@ -39,8 +37,14 @@ class Buckets:
         So what costs more than a bucket holds is done once, and paid for before the next, also
         where both were allowed at the same time.
         """
-        left, since = self._tokens[key]
+        left, now = self._filled(key)
         if tokens and left < 0.0:
             return (1.0 - left) / self._rate.per_second
-        self._tokens[key] = (left - tokens, since)
+        self._tokens[key] = (left - tokens, now)
         return 0.0
+
+    def _filled(self, key: str) -> tuple[float, float]:
+        """The tokens that a key has by now, and the time that it is."""
+        now = self._clock()
+        tokens, since = self._tokens.get(key, (self._rate.burst, now))
+        return min(self._rate.burst, tokens + (now - since) * self._rate.per_second), now

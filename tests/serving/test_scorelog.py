@@ -160,3 +160,16 @@ def test_what_is_charged_beyond_a_bucket_is_paid_for_before_the_next() -> None:
     assert buckets.wait_seconds("b") == 0
     clock[0] = 4.0
     assert [buckets.wait_seconds("a") for _ in range(2)] == [0, 0.5]
+
+
+def test_a_debt_that_is_paid_by_now_refuses_no_charge() -> None:
+    clock = [0.0]
+    buckets = Buckets(Rate(per_second=10.0, burst=20), lambda: clock[0])
+    assert [buckets.wait_seconds("a") for _ in range(2)] == [0, 0]
+    assert buckets.charge("a", 499) == 0
+    assert buckets.charge("a", 2) == pytest.approx(48.2)
+    clock[0] = 40.0
+    assert buckets.charge("a", 2) == pytest.approx(8.2)
+    clock[0] = 60.0
+    assert buckets.charge("a", 2) == 0
+    assert [buckets.wait_seconds("a") for _ in range(19)] == [*([0] * 18), pytest.approx(0.1)]
