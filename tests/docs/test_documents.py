@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +70,15 @@ def test_the_present_number_of_features_is_told() -> None:
     performance = (ROOT / "docs/performance.md").read_text()
     assert f"one row of {features} features" in performance
     assert re.search(rf"files of {features + keys_row_and_label}\scolumns", performance)
+
+
+def test_the_layers_are_told_as_they_are_checked() -> None:
+    told = (ROOT / "docs/architecture.md").read_text().partition("## Who imports whom")[2]
+    drawn = "".join(re.findall(r"^ {4}(.*)\n", told, re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (contract,) = project["tool"]["importlinter"]["contracts"]
+    layers = [set(layer.split(" | ")) for layer in contract["layers"]]
+    assert [set(re.findall(r"\w+", layer)) for layer in drawn.split("→")] == layers
 
 
 def test_make_help_lists_every_target() -> None:
