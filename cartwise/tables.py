@@ -42,6 +42,8 @@ class Columns(Table):
             for column in columns:
                 row.add_row(f"[dim]{column.header}", [*column.cells][place])
             yield Padding(row, (0, 2))
+        if self.caption:
+            yield Text.from_markup(str(self.caption), style="table.caption")
 
 
 def facts_table(title: str, rows: Rows) -> Table:
