@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from cartwise.data import training_set as training_sets
 from cartwise.data.ingest import IngestReport, ingest, require_events
 from cartwise.data.manifest import Manifest
-from cartwise.data.training_set import TrainingSetSettings, build
+from cartwise.data.training_set import TrainingSetSettings
 from cartwise.errors import InputError, OutputError, PlaceTaken
 from cartwise.folders import locked
 from cartwise.model import bundle as bundles
@@ -82,10 +83,14 @@ def run(
 
 def _require_free(out: Path) -> None:
     """Raise PlaceTaken where a run would replace what is not of one; other names may lie in it."""
-    if not any((out / name).exists() for name in (EVENTS, TRAINING, MODEL)):
+    if not (out / MODEL / bundles.CHECKSUMS).exists():
         for name in (bundles.METRICS, REPORT):
             if (out / name).exists():
-                raise PlaceTaken(f"'{out / name}' is not of a run: choose another --out")
+                raise PlaceTaken(
+                    f"'{out / name}' is not of a run, which would have its bundle in "
+                    f"'{out / MODEL}': choose another --out"
+                )
+    training_sets.require_free(out / TRAINING, out / EVENTS)
     bundles.require_free(out / MODEL)
 
 
@@ -99,7 +104,7 @@ def _run(
     events, training, model = (out / name for name in (EVENTS, TRAINING, MODEL))
     ingested = ingest(sources, events, progress=progress, skip=[training, model])
     require_events(ingested, events)
-    manifest = build(events, training, settings.training_set, progress=progress)
+    manifest = training_sets.build(events, training, settings.training_set, progress=progress)
     with measured() as usage:
         train(training, model, settings.training, progress=progress)
         evaluation = evaluate(

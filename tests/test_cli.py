@@ -239,6 +239,13 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
     Path("thesis/report.html").write_text("mine")
     Path("taken/model").mkdir(parents=True)
     Path("taken/model/notes.txt").write_text("mine")
+    Path("project/events").mkdir(parents=True)
+    Path("project/model").mkdir()
+    Path("project/report.html").write_text("mine")
+    Path("figures").mkdir()
+    Path("figures/gain.csv").write_text("mine")
+    Path("kept/training").mkdir(parents=True)
+    Path("kept/training/notes.txt").write_text("mine")
     pl.DataFrame({"a": [1]}).write_parquet("thesis/other.parquet")
     day = next((out / "events").glob("event_date=*/events.parquet"))
     before = day.read_bytes()
@@ -260,6 +267,9 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
         (*evaluate, "raw"),
         (*evaluate, "found", "--plots", "out/model"),
         (*evaluate, "found", "--plots", "out/training/drawn"),
+        (*evaluate, "found", "--plots", "thesis"),
+        (*evaluate, "found", "--plots", "figures"),
+        (*evaluate, "figures", "--plots", "figures"),
         (*evaluate, "found", "--bundle", "out/training"),
         (*evaluate, "found", "--bundle", "out/model/fuller"),
         (*evaluate, "found", "--bundle", "found"),
@@ -268,6 +278,8 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
         ("run", "raw", "--out", "raw"),
         ("run", "raw", "--out", "thesis"),
         ("run", "raw", "--out", "taken"),
+        ("run", "raw", "--out", "project"),
+        ("run", "raw", "--out", "kept"),
         ("run", "out/model/plots.csv", "--out", "out"),
         ("run", "out/events", "--out", "out"),
     ]:
@@ -277,6 +289,9 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
     assert not list(Path("raw").glob("*/"))
     assert not Path("found").exists()
     assert [path.name for path in Path("taken").iterdir()] == ["model"]
+    assert [path.name for path in Path("kept").iterdir()] == ["training"]
+    for mine in ("project/report.html", "figures/gain.csv"):
+        assert Path(mine).read_text() == "mine"
     assert day.read_bytes() == before
     assert Path("thesis/notes.txt").read_text() == "mine"
     assert Path("thesis/report.html").read_text() == "mine"
@@ -285,16 +300,20 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
 
 def test_an_evaluation_takes_the_place_of_an_older_one(cartwise: Commands, out: Path) -> None:
     command = ("evaluate", "--model", out / "model", "--training", out / "training", "-q", "--out")
-    for _ in range(2):
-        told = cartwise(*command, "found", "--plots", "found/drawn")
+    deep = ("--plots", "found/deep/drawn", "--bundle", "found/deep/fuller")
+    for options in (deep, ("--plots", "found"), deep, ()):
+        told = cartwise(*command, "found", *options)
         assert told.code == 0, told.err
         Path("found/.gitignore").touch()
-    assert {path.name for path in Path("found").iterdir()} == {
+    assert {path.name for path in Path("found").iterdir()} >= {
         ".gitignore",
-        "drawn",
+        "deep",
+        "gain.csv",
         "metrics.json",
         "report.html",
     }
+    Path("found/deep/notes.txt").write_text("mine")
+    assert cartwise(*command, "found").code == 2
     told = cartwise(*command, out)
     assert told.code == 0, told.err
 

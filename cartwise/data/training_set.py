@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from cartwise import folders
 from cartwise.ahead import map_ahead
 from cartwise.checksums import SUMS
 from cartwise.data.canary import check_canary
@@ -38,7 +39,6 @@ from cartwise.data.splits import SplitSettings
 from cartwise.errors import InputError, PlaceTaken
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.checkpoint import Checkpoint
-from cartwise.folders import replaced, require_free, require_outside
 from cartwise.parts import INDEX, MANIFEST, PARTS
 from cartwise.progress import SILENT, Progress
 
@@ -78,12 +78,12 @@ def build(
         OutputError: ``out`` cannot be written; what it held before is unchanged.
     """
     settings = settings or TrainingSetSettings()
-    _require_free(out, lake)
+    require_free(out, lake)
     log = Log.read(lake)
     spans = known_outages(lake, settings.outages, progress)
     outcomes = Outcomes.of(log, spans, settings.labels, settings.split, progress)
     manifest = describe(log, outcomes, spans, settings.labels)
-    with replaced(out) as fresh:
+    with folders.replaced(out) as fresh:
         update = _Update(log, dict(outcomes.by_day()), out, fresh)
         update.run(settings.memory_bytes, progress)
         compared = check_canary(lake, log.days, fresh)
@@ -92,12 +92,12 @@ def build(
     return manifest
 
 
-def _require_free(out: Path, lake: Path) -> None:
+def require_free(out: Path, lake: Path) -> None:
     """Raise PlaceTaken unless ``out`` is absent, empty or a training set, and not in the lake."""
-    require_outside(out, lake)
+    folders.require_outside(out, lake)
     if out.resolve() in lake.resolve().parents:
         raise PlaceTaken(f"'{out}' holds the events in '{lake}': choose another folder")
-    require_free(out, CONTENTS, "a training set")
+    folders.require_free(out, CONTENTS, "a training set")
 
 
 class _Update:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from cartwise import folders
-from cartwise.errors import InputError
+from cartwise.errors import InputError, PlaceTaken
 from cartwise.model import bundle as layout
 from cartwise.model.baselines import Baselines
 from cartwise.model.bundle import Bundle, as_json, write_bundle
@@ -23,14 +23,18 @@ from cartwise.model.findings import Findings, Finesse, measure
 from cartwise.model.manifest import Manifest
 from cartwise.model.report.drawing import standalone
 from cartwise.model.report.page import render_report
-from cartwise.model.report.plots import Evidence, draw_plots
+from cartwise.model.report.plots import PLOTS, Evidence, draw_plots
 from cartwise.model.scored import score_test, true_probabilities
 from cartwise.model.slices import Slice
 from cartwise.progress import SILENT, Progress
 
 REPORT: Final = "report.html"
-_CONTENTS: Final = frozenset({layout.METRICS, REPORT, "events", "training", "model"})
+_CURVES: Final = frozenset({"gain.csv", "reliability.csv"})
+_DRAWN: Final = _CURVES | {f"{name}.svg" for name in PLOTS}
+"""What a folder for plots gets."""
+_CONTENTS: Final = _DRAWN | {layout.METRICS, REPORT, "events", "training", "model"}
 """What a folder of a run holds, an evaluation beside what was evaluated."""
+_WRITTEN: Final = _DRAWN | {*layout.FILES, layout.CHECKSUMS, REPORT}
 
 _POINTS: Final = 101
 
@@ -119,13 +123,28 @@ def require_free(
         layout.require_free(bundle)
         for place in filter(None, (out, plots)):
             folders.require_outside(place, bundle)
-    ours = {place.name for place in (plots, bundle) if place and _lies_in(place, out)}
-    ours |= {path.name for path in out.glob(".*")}
-    folders.require_free(out, {*_CONTENTS, *ours}, "an evaluation")
+    for folder in filter(None, (out, plots)):
+        beside = {path.name for path in folder.glob("*") if _may_stay(path)}
+        folders.require_free(folder, _CONTENTS | beside, "an evaluation")
+    if plots:
+        _require_no_other_plots(plots)
 
 
-def _lies_in(place: Path, folder: Path) -> bool:
-    return place.resolve().parent == folder.resolve()
+def _may_stay(path: Path) -> bool:
+    """Whether a path is hidden, or a folder that holds nothing but what evaluations write."""
+    if path.name.startswith("."):
+        return True
+    below = (one for one in path.rglob("[!.]*") if one.is_file())
+    return path.is_dir() and all(file.name in _WRITTEN for file in below)
+
+
+def _require_no_other_plots(plots: Path) -> None:
+    held = _DRAWN & {path.name for path in plots.glob("*")}
+    # Every evaluation leaves both curves and the days; DVC takes the curves away before the next.
+    if held and not held >= _CURVES and "days.svg" not in held:
+        raise PlaceTaken(
+            f"'{plots / min(held)}' is not of an evaluation: choose another folder for plots"
+        )
 
 
 def _curves(findings: Findings) -> dict[str, pl.DataFrame]:
