@@ -1,7 +1,7 @@
 """Which files gave a lake what it holds, so that nobody mixes two logs without being told."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,7 +10,7 @@ from cartwise.counting import counted
 from cartwise.data.publication import REPORT
 from cartwise.documents import read_document
 
-_MOST: Final = 1000
+MOST: Final = 1000
 """So many are remembered, the latest."""
 
 
@@ -34,10 +34,22 @@ def held_files(lake: Path) -> tuple[str, ...]:
 
 def joined(held: Iterable[str], lake: Path, fresh: Iterable[Path]) -> tuple[str, ...]:
     """What a lake holds with more files."""
-    # From the lake's own folder, a path means the same wherever the next call is typed, and
-    # wherever a checkout lies.
-    names = (os.path.relpath(path.resolve(), lake.resolve()) for path in fresh)
-    return tuple(dict.fromkeys([*held, *names]))[-_MOST:]
+    names = (name_in(lake, path) for path in fresh)
+    return tuple(dict.fromkeys([*held, *names]))[-MOST:]
+
+
+def name_in(lake: Path, path: Path) -> str:
+    """The path of a file from a lake's folder."""
+    # It means the same wherever the next call is typed, and wherever a checkout lies.
+    return os.path.relpath(path.resolve(), lake.resolve())
+
+
+def by_new_names(
+    held: Iterable[str], known: Mapping[str, str], now: Mapping[str, str]
+) -> tuple[str, ...]:
+    """What a lake holds, after files that it knows got other names; both by digest."""
+    new = {known[digest]: name for digest, name in now.items() if digest in known}
+    return tuple(dict.fromkeys(new.get(name, name) for name in held))
 
 
 def other_files(held: Iterable[str], lake: Path, now: Iterable[Path]) -> tuple[str, ...]:

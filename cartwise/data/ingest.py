@@ -18,7 +18,14 @@ from cartwise.ahead import map_ahead
 from cartwise.checksums import SUMS, as_sums, digest_of
 from cartwise.data import known_files, publication, quarantine
 from cartwise.data.contract import check
-from cartwise.data.earlier_files import held_files, joined, other_files, told_files
+from cartwise.data.earlier_files import (
+    by_new_names,
+    held_files,
+    joined,
+    name_in,
+    other_files,
+    told_files,
+)
 from cartwise.data.lake import day_path, gone_files, row_count, stored_file
 from cartwise.data.quarantine import Quarantine
 from cartwise.data.sources import Piece, Source, find_sources, read
@@ -63,8 +70,9 @@ class IngestReport:
         sources: the files in the order they were read.
         first_event: earliest time among the kept rows, ISO 8601; None without any.
         last_event: latest time among them.
-        earlier: the other files whose events the lake held before.
-        held: all files whose events it holds now, each by its path from the lake's folder.
+        earlier: the other files whose events the lake held before, as far as it remembers.
+        held: the files whose events it holds now, each by its path from the lake's folder; it
+            remembers the latest 1,000.
     """
 
     rows_in: int
@@ -134,20 +142,21 @@ def ingest(
             return IngestReport.from_dict(record["report"])
         digests = known_files.digests(found, progress) if skip_known else {}
         # Nobody knows which files gave it a day that is gone.
-        known = frozenset() if gone_files(out) else known_files.read(out)
+        known = {} if gone_files(out) else known_files.read(out)
+        named = {digest: name_in(out, path) for path, digest in digests.items()}
         fresh = [source for source in found if digests.get(source.path) not in known]
+        held = by_new_names(held_files(out), known, named)
+        earlier = other_files(held, out, [one.path for one in found]) if remember else ()
         if not fresh:
             progress.say(f"{out} holds all {len(found):,} files already")
-            return _NOTHING
-        held = held_files(out)
-        earlier = other_files(held, out, [one.path for one in found]) if remember else ()
+            return replace(_NOTHING, earlier=earlier, held=held)
         if earlier:
             progress.say(f"{out} holds events of {told_files(earlier)} already: new ones join them")
         with publication.staging(out) as folder:
             held = joined(held, out, [one.path for one in fresh] if remember else ())
             report = _stage(fresh, folder, out, progress, chunk_rows)
             report = replace(report, earlier=earlier, held=held)
-            known_files.write(publication.ready(folder), known | {*digests.values()})
+            known_files.write(publication.ready(folder), {**known, **named})
             facts = report.to_dict()
             (publication.ready(folder) / publication.REPORT).write_text(json.dumps(facts, indent=2))
             record = {"sources": identity, "report": facts}

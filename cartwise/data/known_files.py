@@ -6,7 +6,7 @@ whatever became of names and dates, as by a checkout.
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,15 +30,15 @@ def digests(sources: Sequence[Source], progress: Progress) -> Mapping[Path, str]
     return found
 
 
-def read(lake: Path) -> frozenset[str]:
-    """The digests of all files that are known to be in a lake."""
+def read(lake: Path) -> Mapping[str, str]:
+    """All files that are known to be in a lake: by digest, the path from its folder."""
     file = lake / FILE
     if not file.exists():
-        return frozenset()
-    return read_document(file, frozenset[str], "delete it, and files are read again")
+        return {}
+    return read_document(file, dict[str, str], "delete it, and files are read again")
 
 
-def write(lake: Path, known: Collection[str]) -> None:
-    """Keep digests with a lake, if there are any."""
+def write(lake: Path, known: Mapping[str, str]) -> None:
+    """Keep with a lake what is known of it, if anything."""
     if known:
-        (lake / FILE).write_text(json.dumps(sorted(known), indent=1))
+        (lake / FILE).write_text(json.dumps(known, indent=1, sort_keys=True))

@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from cartwise.data import ingest as ingesting
+from cartwise.data.earlier_files import MOST, joined
 from cartwise.data.ingest import ingest
 from cartwise.errors import InputError
 from cartwise.progress import Silent
@@ -37,6 +39,39 @@ def test_skipped_files_are_not_forgotten(tmp_path: Path) -> None:
     report = ingest(files[2:], lake, skip_known=True)
     assert report.earlier == tuple(map(str, files[:2]))
     assert report.held == ("../10.csv", "../11.csv", "../12.csv")
+
+
+def test_an_ingest_that_finds_nothing_new_tells_what_the_lake_holds(
+    tmp_path: Path, cartwise: Commands
+) -> None:
+    for name in ("a", "b"):
+        write_rows(tmp_path / f"{name}.csv", [event(brand=name)])
+    ingest_known = ("ingest", "--out", "lake", "--skip-known", "--json", "--quiet")
+    assert cartwise(*ingest_known, "a.csv", "b.csv").code == 0
+    told = json.loads(cartwise(*ingest_known, "a.csv").out)
+    assert (told["rows_in"], told["earlier"], told["held"]) == (
+        0,
+        ["b.csv"],
+        ["../a.csv", "../b.csv"],
+    )
+
+
+def test_a_file_with_a_new_name_is_no_other_file(tmp_path: Path, cartwise: Commands) -> None:
+    for month in ("09", "10"):
+        write_rows(tmp_path / f"raw/{month}.csv", [event(brand=month)])
+    ingest_known = ("ingest", "raw", "--out", "lake", "--skip-known", "--json", "--quiet")
+    assert cartwise(*ingest_known).code == 0
+    (tmp_path / "raw/10.csv").rename(tmp_path / "raw/2019-10.csv")
+    # The old name is another file's now.
+    write_rows(tmp_path / "raw/10.csv", [event(brand="11")])
+    told = json.loads(cartwise(*ingest_known).out)
+    assert (told["rows_in"], told["earlier"]) == (1, [])
+    assert told["held"] == ["../raw/09.csv", "../raw/2019-10.csv", "../raw/10.csv"]
+
+
+def test_a_lake_remembers_the_latest_of_very_many_files(tmp_path: Path) -> None:
+    names = joined(map(str, range(MOST)), tmp_path / "lake", [tmp_path / "new.csv"])
+    assert names == (*map(str, range(1, MOST)), "../new.csv")
 
 
 def test_files_of_one_name_in_two_folders_are_two(
