@@ -9,6 +9,7 @@ from typing import Final
 
 import pandas as pd
 import polars as pl
+import pyarrow.parquet as pq
 from feast import FeatureStore
 
 from cartwise.checksums import require_all_as_written
@@ -53,14 +54,19 @@ def fetched(training: Path, repository: Path, *, progress: Progress = SILENT) ->
 def fetch(training: Path, out: Path, store: FeatureStore, *, progress: Progress = SILENT) -> None:
     """Write the files of a training set to ``out``, their vectors fetched through Feast."""
     files = [file for part in PARTS for file in sorted((training / part).glob("*.parquet"))]
-    carts = {file: pl.scan_parquet(file).select(pl.len()).collect().item() for file in files}
+    require_all_as_written(training, files, REBUILD)
+    carts = {file: _count(file) for file in files}
     with progress.task("fetch", sum(carts.values()), "carts") as advance:
-        require_all_as_written(training, files, REBUILD)
         for some in _portions(files, carts):
             _fetch_files(some, training, out, store)
             advance(sum(carts[file] for file in some))
     with readable(training / MANIFEST), writable(out):
         shutil.copyfile(training / MANIFEST, out / MANIFEST)
+
+
+def _count(file: Path) -> int:
+    with readable(file, REBUILD):
+        return int(pq.read_metadata(file).num_rows)
 
 
 def _portions(files: Sequence[Path], carts: dict[Path, int]) -> Iterator[list[Path]]:
@@ -75,7 +81,7 @@ def _portions(files: Sequence[Path], carts: dict[Path, int]) -> Iterator[list[Pa
 
 
 def _fetch_files(files: Sequence[Path], training: Path, out: Path, store: FeatureStore) -> None:
-    with readable(training, "delete it and build it anew"):
+    with readable(training, REBUILD):
         frames = [pl.read_parquet(file, glob=False) for file in files]
     fresh = _with_vectors(pl.concat(frames), store)
     start = 0

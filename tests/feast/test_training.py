@@ -75,6 +75,24 @@ def test_carts_that_are_not_as_they_were_written_are_not_fetched(
     assert "is not as it was written" in told.err
 
 
+@pytest.mark.parametrize("summed", [True, False])
+@pytest.mark.parametrize("damage", ["cut", "footer"])
+def test_damaged_carts_are_told(
+    shop: Path, cartwise: Commands, tmp_path: Path, damage: str, *, summed: bool
+) -> None:
+    training = Path(shutil.copytree(shop / "training", tmp_path / "training"))
+    file = next((training / "train").iterdir())
+    content = file.read_bytes()
+    file.write_bytes(content[:5000] if damage == "cut" else content[:-1000] + b"x" * 1000)
+    if not summed:
+        (training / SUMS).unlink()
+    told = cartwise("train", "--training", training, "--out", "model",
+                    "--features", "feast", "--feature-repo", shop / "feature_repo")  # fmt: skip
+    assert told.code == 1
+    assert f"{file} is {'not as it was written' if summed else 'damaged'}" in told.err
+    assert "delete the training set and build it again" in told.err
+
+
 def test_a_training_set_of_other_events_is_refused(
     shop: Path, cartwise: Commands, tmp_path: Path
 ) -> None:
