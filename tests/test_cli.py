@@ -199,7 +199,13 @@ def test_scores_are_the_same_in_every_kind_of_file(cartwise: Commands, out: Path
         times = pl.col("cart_time").str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us")
         assert read.with_columns(times.dt.replace_time_zone("UTC")).equals(scores)
     Path("raw.csv").write_text("event_time,user_id\n")
-    for name, words in (("scores.txt", ".csv.gz"), ("raw.csv", "exists"), ("scores", ".parquet")):
+    whole = Path("scores.csv.gz").read_bytes()
+    Path("cut.csv.gz").write_bytes(whole[:12])
+    Path("torn.csv.gz").write_bytes(whole[:10] + b"\xff" * 99)
+    taken = [
+        (name, "exists and holds no scores") for name in ("raw.csv", "cut.csv.gz", "torn.csv.gz")
+    ]
+    for name, words in (("scores.txt", ".csv.gz"), ("scores", ".parquet"), *taken):
         told = cartwise(*command, name)
         assert told.code == 2
         assert words in told.err

@@ -1,6 +1,7 @@
 """Files of scores: Parquet, or CSV for whoever opens them in something else."""
 
 import gzip
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -62,7 +63,7 @@ def _is_ours(file: Path, suffix: str) -> bool:
             return list(pq.read_schema(file).names) == SCHEMA.names()
         with gzip.open(file) if suffix.endswith(".gz") else file.open("rb") as lines:
             return lines.readline(len(_HEADER)) == _HEADER
-    except (OSError, EOFError, pa.ArrowException):
+    except (OSError, EOFError, zlib.error, pa.ArrowException):
         return False
 
 
