@@ -14,7 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cartwise.checksums import SUMS, as_sums, digest_of, read_sums, require_all_as_written
+from cartwise.checksums import (
+    SUMS,
+    as_sums,
+    digest_of,
+    read_sums,
+    recorded,
+    require_all_as_written,
+)
 from cartwise.data.splits import FATES, Fates
 from cartwise.disk import readable
 from cartwise.documents import read_document
@@ -93,11 +100,6 @@ def day_file(fate: str, day: date) -> str:
     return f"{fate if fate in PARTS else f'left_out/{fate}'}/{day.isoformat()}.parquet"
 
 
-def require_carts_as_written(training: Path, day: date) -> None:
-    """Raise InputError unless all carts of a day are as they were written."""
-    require_all_as_written(training, _files_of(training, day), _ANEW)
-
-
 def _files_of(training: Path, day: date) -> list[Path]:
     files = [training / day_file(fate, day) for fate in FATES]
     return [file for file in files if file.exists()]
@@ -107,8 +109,9 @@ def read_carts(training: Path, day: date) -> pl.DataFrame:
     """All carts of a day in log order, whatever became of them, without labels.
 
     Raises:
-        InputError: a file is damaged.
+        InputError: a file is damaged, or not as it was written.
     """
+    require_all_as_written(training, _files_of(training, day), _ANEW)
     with readable(training, _ANEW):
         frames = [pl.read_parquet(file, glob=False) for file in _files_of(training, day)]
         return pl.concat(frames).sort("row").drop(LABEL) if frames else _no_carts()
@@ -122,7 +125,7 @@ class DayFiles:
         self._before = before
         self._known = {digest: path for path, digest in _read_index(before).items()}
         self._index: dict[str, str] = {}
-        self._sums_before = read_sums(before)
+        self._sums_before = read_sums(before, _ANEW)
         self._sums: dict[str, str] = {}
 
     def has_all(self, outcome: DayOutcome, history: str) -> bool:
@@ -134,8 +137,8 @@ class DayFiles:
         for path, digest, _ in self._places(day, outcome, history):
             known = self._known[digest]
             os.link(self._before / known, path)
-            name = str(path.relative_to(self._fresh))
-            self._sums[name] = self._sums_before.get(known) or digest_of(path, _ANEW)
+            before = recorded(self._before, known, self._sums_before, _ANEW)
+            self._sums[str(path.relative_to(self._fresh))] = before or digest_of(path, _ANEW)
 
     def write(self, day: date, outcome: DayOutcome, history: str, carts: pa.Table) -> None:
         """Write the files of a day from its carts, as :func:`carts_table` gives them."""

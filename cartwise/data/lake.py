@@ -150,13 +150,13 @@ def stored_file(lake: Path, day: date) -> list[Path]:
 def require_day_as_written(lake: Path, day: date) -> str:
     """The SHA-256 of a day's file; raises InputError where it is not as the ingest wrote it."""
     file = day_path(lake, day)
-    remedy = f"delete it, and nothing else, then {_INGEST_ALL}"
+    remedy = f"delete {_EVENTS}, and nothing else, then {_INGEST_ALL}"
     try:
-        return require_as_written(file.parent, file.name, read_sums(file.parent), remedy)
+        return require_as_written(file.parent, file.name, read_sums(file.parent, remedy), remedy)
     except InputError:
         # Nothing is wrong if an ingest put another file there between the two looks.
         require_settled(lake)
-        return require_as_written(file.parent, file.name, read_sums(file.parent), remedy)
+        return require_as_written(file.parent, file.name, read_sums(file.parent, remedy), remedy)
 
 
 def in_log_order(frames: list[pl.DataFrame]) -> pl.DataFrame:

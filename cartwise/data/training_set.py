@@ -9,6 +9,8 @@ replay of that day, not of its history.
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -27,7 +29,6 @@ from cartwise.data.day_files import (
     DayOutcome,
     carts_table,
     read_carts,
-    require_carts_as_written,
 )
 from cartwise.data.known_outages import known_outages
 from cartwise.data.labels import LabelSettings
@@ -86,10 +87,20 @@ def build(
     with folders.replaced(out) as fresh:
         update = _Update(log, dict(outcomes.by_day()), out, fresh)
         update.run(settings.memory_bytes, progress)
-        compared = check_canary(lake, log.days, fresh)
+        with _in_terms_of(out, fresh):
+            compared = check_canary(lake, log.days, fresh)
         progress.say(f"leak canary: {compared:,} vectors stay the same with their future deleted")
         write_manifest(fresh, manifest)
     return manifest
+
+
+@contextmanager
+def _in_terms_of(out: Path, fresh: Path) -> Iterator[None]:
+    """Let an error name the place that somebody knows: what was taken over is damaged there."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(str(error).replace(str(fresh), str(out))) from error
 
 
 def require_free(out: Path, lake: Path) -> None:
@@ -165,8 +176,6 @@ class _Update:
             self._write(day, self._stored_carts(day).to_arrow())
 
     def _stored_carts(self, day: date) -> pl.DataFrame:
-        # What is written from them gets checksums of its own.
-        require_carts_as_written(self._before, day)
         carts = read_carts(self._before, day)
         if not np.array_equal(carts["row"].to_numpy(), self._outcomes[day].rows):
             raise InputError(f"'{self._before}' lacks carts of {day}: delete it and build it anew")

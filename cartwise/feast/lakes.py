@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from functools import cache
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final, NamedTuple, Protocol, Self
@@ -12,7 +13,13 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 import polars as pl
 from pyarrow import fs
 
-from cartwise.data.lake import day_path, days_named, read_day, stored_days
+from cartwise.data.lake import (
+    day_path,
+    days_named,
+    read_day,
+    require_day_as_written,
+    stored_days,
+)
 from cartwise.data.log import Log, history_of
 from cartwise.disk import readable, writable
 from cartwise.errors import InputError
@@ -63,10 +70,20 @@ class FolderLake:
         return stored_days(self._folder)
 
     def read(self, day: date, columns: Sequence[str] = COLUMNS) -> pl.DataFrame:
+        file = day_path(self._folder, day)
+        with readable(file):
+            found = file.stat()
+        _require_as_written(self._folder, day, found.st_mtime_ns, found.st_size)
         return read_day(self._folder, day, columns)
 
     def version(self) -> str:
         return Log.read(self._folder).version
+
+
+@cache
+def _require_as_written(lake: Path, day: date, _changed_ns: int, _size_bytes: int) -> None:
+    """Hold a day's file against its checksum, once for as long as it does not change."""
+    require_day_as_written(lake, day)
 
 
 class KeptDays:

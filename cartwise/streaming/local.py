@@ -10,7 +10,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from cartwise.data.lake import day_path, read_day, read_rows, row_count, stored_days
+from cartwise.data.lake import (
+    day_path,
+    read_day,
+    read_rows,
+    require_day_as_written,
+    row_count,
+    stored_days,
+)
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS
 from cartwise.folders import append_lines
@@ -103,6 +110,7 @@ class LakeSource:
 
     def _read(self, name: str) -> Iterator[Record]:
         first = self._next[name]
+        require_day_as_written(self._lake, self._days[name])
         events = events_of(read_day(self._lake, self._days[name]).slice(first))
         for offset, event in enumerate(events, first):
             yield Record(name, offset, None, encode_event(event))

@@ -49,11 +49,8 @@ def test_an_ingest_that_finds_nothing_new_tells_what_the_lake_holds(
     ingest_known = ("ingest", "--out", "lake", "--skip-known", "--json", "--quiet")
     assert cartwise(*ingest_known, "a.csv", "b.csv").code == 0
     told = json.loads(cartwise(*ingest_known, "a.csv").out)
-    assert (told["rows_in"], told["earlier"], told["held"]) == (
-        0,
-        ["b.csv"],
-        ["../a.csv", "../b.csv"],
-    )
+    assert (told["rows_in"], told["earlier"]) == (0, ["b.csv"])
+    assert told["held"] == ["../a.csv", "../b.csv"]
 
 
 def test_a_file_with_a_new_name_is_no_other_file(tmp_path: Path, cartwise: Commands) -> None:
@@ -156,7 +153,7 @@ def test_a_damaged_day_comes_back_as_the_error_says(
 
     flip_bit(damaged, 100)
     features = ("features", "--events", "lake", "--out", "training")
-    assert "delete it, and nothing else, then ingest all files" in cartwise(*features).err
+    assert "delete events.parquet, and nothing else, then" in cartwise(*features).err
     damaged.unlink()
     assert "events.parquet is gone: ingest all files" in cartwise(*features).err
 

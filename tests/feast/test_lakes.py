@@ -1,13 +1,20 @@
 """Copies of a bucket's days are fetched once, and again where they are no copies any more."""
 
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from cartwise.data.ingest import ingest
+from cartwise.data.lake import day_path
 from cartwise.errors import OutputError
 from cartwise.feast.addresses import endpoint_of
+from cartwise.feast.errors import LogUnusable
 from cartwise.feast.lakes import KeptDays, Version
-from tests.feast.worlds import repo_config
+from tests.damage import flip_bit
+from tests.data.raw_files import event, write_rows
+from tests.feast.worlds import SERVICE, feature_store, repo_config
 
 PLACE = "s3://bucket/lake/event_date=2019-10-01/events.parquet"
 
@@ -70,3 +77,19 @@ def test_an_endpoint_whose_variable_is_not_set_is_amazons(
     config = repo_config(tmp_path, Path("lake"))
     config.offline_store.s3_endpoint = written
     assert endpoint_of(config) == endpoint
+
+
+def test_a_day_that_is_not_as_it_was_written_is_not_read(tmp_path: Path) -> None:
+    ingest([write_rows(tmp_path / "log.csv", [event()])], tmp_path / "lake")
+    store = feature_store(tmp_path, tmp_path / "lake")
+    rows = pd.DataFrame([{**event(), "event_timestamp": datetime(2019, 10, 2, tzinfo=UTC)}])
+    keys = rows.astype(dict.fromkeys(("user_id", "product_id", "category_id"), "int64"))
+
+    def fetch() -> pd.DataFrame:
+        features = store.get_feature_service(SERVICE)
+        return store.get_historical_features(entity_df=keys, features=features).to_df()
+
+    assert len(fetch()) == 1
+    flip_bit(day_path(tmp_path / "lake", date(2019, 10, 1)), 100)
+    with pytest.raises(LogUnusable, match="is not as it was written"):
+        fetch()

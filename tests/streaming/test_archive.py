@@ -132,7 +132,7 @@ def test_a_damaged_day_is_published_again_as_the_error_says(tmp_path: Path) -> N
     before = damaged.read_bytes()
     flip_bit(damaged, 100)
     with pytest.raises(
-        InputError, match=r"delete it, and nothing else.*'cartwise archive --drain'"
+        InputError, match=r"delete events.parquet, and nothing else.*'cartwise archive --drain'"
     ):
         load(tmp_path, MemoryStore(SPECIFICATION))
     damaged.unlink()

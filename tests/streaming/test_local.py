@@ -4,10 +4,13 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from cartwise.data.ingest import ingest
+from cartwise.data.lake import day_path
 from cartwise.errors import InputError, StoreIncomplete
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.progress import SILENT, Advance, Progress, Silent
@@ -17,6 +20,8 @@ from cartwise.streaming.local import DEAD_LETTERS, SCORES, FileOutlet, LakeSourc
 from cartwise.streaming.materialize import materialize
 from cartwise.wire import Event
 from tests.commands import Commands
+from tests.damage import flip_bit
+from tests.data import raw_files
 from tests.data.logs import write_lake
 from tests.reference import Event as ReferenceEvent
 from tests.streaming.test_worker import FailingStore
@@ -54,6 +59,14 @@ def test_a_lake_is_followed_day_after_day_and_day_by_day_where_it_grew(tmp_path:
     require_states(store, events)
     assert days < len(store.positions())
     assert sum(position.applied for position in store.positions().values()) == 500
+
+
+def test_a_day_that_is_not_as_it_was_written_is_not_followed(tmp_path: Path) -> None:
+    log = raw_files.write_rows(tmp_path / "log.csv", [raw_files.event()])
+    ingest([log], tmp_path / "lake")
+    flip_bit(day_path(tmp_path / "lake", date(2019, 10, 1)), 100)
+    with pytest.raises(InputError, match="is not as it was written"):
+        follow(tmp_path / "lake", MemoryStore(SPECIFICATION))
 
 
 def test_a_lake_survives_a_store_that_comes_and_goes(tmp_path: Path) -> None:
