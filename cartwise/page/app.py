@@ -7,6 +7,7 @@ from cartwise.page.client import Client
 from cartwise.page.health import health_tab
 from cartwise.page.live import live_tab
 from cartwise.page.model import model_tab
+from cartwise.page.polling import Shown
 from cartwise.page.score import score_tab
 
 
@@ -22,14 +23,15 @@ def create_page(client: Client) -> gr.Blocks:
         gr.Markdown(
             "# Cartwise\nHow likely is a product that was just put into a cart to be bought?"
         )
-        with gr.Tab("Score a cart"):
-            score_tab(client, [page.load])
-        with gr.Tab("Live") as tab:
-            live_tab(client, [page.load, tab.select])
-        with gr.Tab("Batch"):
-            batch_tab(client)
-        with gr.Tab("Model") as tab:
-            model_tab(client, [page.load, tab.select])
-        with gr.Tab("Health") as tab:
-            health_tab(client, [page.load, tab.select])
+        with gr.Tabs() as tabs:
+            with gr.Tab("Score a cart"):
+                score_tab(client, [page.load])
+            with gr.Tab("Live") as tab:
+                live_tab(client, Shown(page, tabs, tab))
+            with gr.Tab("Batch"):
+                batch_tab(client)
+            with gr.Tab("Model") as tab:
+                model_tab(client, Shown(page, tabs, tab))
+            with gr.Tab("Health") as tab:
+                health_tab(client, Shown(page, tabs, tab))
     return page

@@ -9,7 +9,7 @@ from cartwise.errors import ApiError
 from cartwise.page.client import Client, Facts
 from cartwise.page.curve import value_curve
 from cartwise.page.markup import error, figures, note, table
-from cartwise.page.polling import QUIETLY, Moments, look_again
+from cartwise.page.polling import QUIETLY, Shown, look_again
 
 SECONDS: Final = 5.0
 _MEASURES: Final = {
@@ -22,8 +22,8 @@ _MEASURES: Final = {
 }
 
 
-def model_tab(client: Client, moments: Moments) -> None:
-    """Build the tab; but for report and card it looks at ``moments``, and again by itself."""
+def model_tab(client: Client, place: Shown) -> None:
+    """Build the tab; while it is shown, all but report and card looks again by itself."""
     versions = gr.HTML(elem_id="versions")
     with gr.Accordion("What if a nudge cost, or earned, something else?", open=True):
         with gr.Row():
@@ -40,7 +40,7 @@ def model_tab(client: Client, moments: Moments) -> None:
         return what_if(client, margin, cost, anyway)
 
     sliders = [margin, cost, anyway]
-    moments = look_again(moments, SECONDS)
+    moments = look_again(place, SECONDS)
     gr.on([*moments, *(one.change for one in sliders)], try_out, sliders, earned, **QUIETLY)
     gr.on(moments, lambda: model_facts(client), outputs=versions, **QUIETLY)
     report_part.expand(lambda: report_frame(client), outputs=report, **QUIETLY)

@@ -14,6 +14,8 @@ from tests.serving.worlds import cart_json
 
 pytestmark = pytest.mark.integration
 
+TOTAL = "cartwise_requests_total"
+LIVE, *OTHERS = ("/v1/scores/recent", "/v1/status", "/v1/model", "/v1/policy/what-if")
 TABS = ("Score a cart", "Live", "Batch", "Model", "Health")
 
 
@@ -143,6 +145,29 @@ def test_the_model_tab_counts_the_carts_that_come_while_one_looks(page: Page, si
     expect(counted).to_have_text(re.compile(rf"carts of late\s*{known}"), timeout=15_000)
     site.client.score(cart_json(product_id=78), 1)
     expect(counted).to_have_text(re.compile(rf"carts of late\s*{known + 1}"), timeout=15_000)
+
+
+def test_only_the_tab_that_is_shown_looks_again(page: Page, site: Site) -> None:
+    counters = site.world.service.metrics.registry
+
+    def asked(*paths: str) -> float:
+        """How often the API has answered so far."""
+        counted = ({"path": path, "status": "200"} for path in paths)
+        return sum(counters.get_sample_value(TOTAL, labels) or 0.0 for labels in counted)
+
+    def let_live_look(times: int) -> None:
+        until = asked(LIVE) + times
+        while asked(LIVE) < until:
+            page.wait_for_timeout(100)
+
+    for tab, told in (("Model", "#what-if"), ("Health", "#health"), ("Live", "#live")):
+        show(page, tab)
+        expect(page.locator(told)).not_to_be_empty(timeout=15_000)
+    let_live_look(2)
+    before = asked(*OTHERS)
+    # Five looks of this tab take as long as two of the others.
+    let_live_look(5)
+    assert asked(*OTHERS) == before
 
 
 def test_health_says_what_works(page: Page) -> None:
