@@ -26,6 +26,7 @@ _SAME_EVENT_HINT: Final = ("event_time", "user_id", "product_id")
 _INGEST_ALL: Final = (
     "ingest all files of the lake again ('cartwise archive --drain' for that of a stream)"
 )
+_REMEDY: Final = f"delete {_EVENTS}, and nothing else, then {_INGEST_ALL}"
 
 
 def day_path(lake: Path, day: date) -> Path:
@@ -149,14 +150,36 @@ def stored_file(lake: Path, day: date) -> list[Path]:
 
 def require_day_as_written(lake: Path, day: date) -> str:
     """The SHA-256 of a day's file; raises InputError where it is not as the ingest wrote it."""
-    file = day_path(lake, day)
-    remedy = f"delete {_EVENTS}, and nothing else, then {_INGEST_ALL}"
+    folder = day_path(lake, day).parent
     try:
-        return require_as_written(file.parent, file.name, read_sums(file.parent, remedy), remedy)
+        return require_as_written(folder, _EVENTS, read_sums(folder, _REMEDY), _REMEDY)
     except InputError:
         # Nothing is wrong if an ingest put another file there between the two looks.
         require_settled(lake)
-        return require_as_written(file.parent, file.name, read_sums(file.parent, remedy), remedy)
+        return require_as_written(folder, _EVENTS, read_sums(folder, _REMEDY), _REMEDY)
+
+
+def count_events(lake: Path, day: date) -> int:
+    """How many events a day has; raises InputError where its file is damaged or another day's."""
+    file = day_path(lake, day)
+    with readable(file):
+        metadata = pq.read_metadata(file)
+        others = _days_of(metadata) - {day}
+    if others:
+        raise InputError(f"{file} holds events of another day, {min(others)}: {_REMEDY}")
+    return int(metadata.num_rows)
+
+
+def _days_of(metadata: pq.FileMetaData) -> set[date]:
+    """The days of a file's first event and of its last, as far as it tells without being read."""
+    names, groups = metadata.schema.names, metadata.num_row_groups
+    if "event_time" not in names or not groups:
+        return set()
+    ends = [
+        metadata.row_group(place).column(names.index("event_time")) for place in (0, groups - 1)
+    ]
+    known = [end.statistics for end in ends if end.is_stats_set and end.statistics.has_min_max]
+    return {moment.date() for one in known for moment in (one.min, one.max)}
 
 
 def in_log_order(frames: list[pl.DataFrame]) -> pl.DataFrame:

@@ -9,7 +9,13 @@ from typing import Self
 
 import polars as pl
 
-from cartwise.data.lake import day_path, require_day_as_written, row_count, scan_day, stored_days
+from cartwise.data.lake import (
+    count_events,
+    day_path,
+    require_day_as_written,
+    scan_day,
+    stored_days,
+)
 from cartwise.disk import readable
 from cartwise.features.catalogue import SPECIFICATION
 
@@ -38,7 +44,7 @@ class Log:
         """Look through a lake; raises InputError where there is none."""
         days = stored_days(lake)
         digests = {day: require_day_as_written(lake, day) for day in days}
-        events = {day: row_count(day_path(lake, day)) for day in days}
+        events = {day: count_events(lake, day) for day in days}
         return cls(
             lake,
             events,

@@ -1,3 +1,4 @@
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from cartwise.checksums import SUMS
 from cartwise.data.ingest import ingest
 from cartwise.data.lake import day_path, read_day, read_through, stored_days
+from cartwise.data.log import Log
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS, EVENT_SCHEMA
 from tests.data.raw_files import at, event, write_rows
@@ -55,6 +57,23 @@ def test_a_day_that_may_not_be_read_is_not_passed_over(
         stored_days(Path("lake"))
     with closed("lake"), pytest.raises(InputError, match="lake may not be read"):
         stored_days(Path("lake"))
+
+
+@pytest.mark.parametrize("summed", [True, False])
+def test_a_day_that_holds_another_ones_events_is_told(tmp_path: Path, *, summed: bool) -> None:
+    lake = tmp_path / "lake"
+    rows = [at("23:59:59"), *(event(event_time=f"2019-10-0{day} 00:00:00 UTC") for day in (2, 3))]
+    ingest([write_rows(tmp_path / "log.csv", rows)], lake)
+    assert list(Log.read(lake).events.values()) == [1, 1, 1]
+    copy = day_path(lake, date(2019, 10, 3))
+    for name in (copy.name, SUMS):
+        shutil.copyfile(lake / "event_date=2019-10-02" / name, copy.with_name(name))
+    if not summed:
+        copy.with_name(SUMS).unlink()
+    with pytest.raises(
+        InputError, match=rf"{copy} holds events of another day, 2019-10-02: delete"
+    ):
+        Log.read(lake)
 
 
 def test_damage_within_a_day_is_told_and_the_day_left_alone(tmp_path: Path) -> None:
