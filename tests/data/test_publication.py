@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -138,9 +139,9 @@ def test_a_day_is_not_called_damaged_when_an_ingest_replaces_it_meanwhile(
     ingest([source], lake)
 
     # Nothing else makes an ingest end just between these two looks.
-    def read_and_ingest(folder: Path) -> dict[str, str]:
+    def read_and_ingest(folder: Path, remedy: str) -> Mapping[str, str] | None:
         monkeypatch.undo()
-        sums = read_sums(folder)
+        sums = read_sums(folder, remedy)
         ingest([write_rows(tmp_path / "more.csv", [at("20:00:00")])], lake)
         return sums
 
