@@ -39,7 +39,7 @@ lint: .venv/.ready-dev  ## Check style, format, types and the layers between the
 extra: $(UV_READY)  ## Install an optional part: NAME=stream, feast, dvc, spark, monitor or mlflow.
 	$(SYNC) --extra $(or $(NAME),$(error say which one, as in make extra NAME=stream))
 
-bench: .venv/.ready-bench  ## Measure against DuckDB, Polars and PySpark (the last needs Java 17).
+bench: .venv/.ready-bench  ## Measure against DuckDB, Polars and PySpark (it needs Java 17): 12 minutes.
 	$(BIN)/python -m benchmarks $(ARGS)
 
 bench-serving: .venv/.ready-dev  ## Measure the API on one core, beside Feast and MLflow (needs wrk).

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000, help="about so many events")
+    parser.add_argument("--events", type=int, default=5_000_000, help="about so many events")
     parser.add_argument("--figures", nargs="+", choices=FIGURES + WHEN_ASKED_FOR, default=FIGURES)
     parser.add_argument("--only", nargs="+", metavar="PEER", help="peers to take part, by name")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
