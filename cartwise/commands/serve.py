@@ -15,7 +15,7 @@ from cartwise.features.catalogue import SPECIFICATION
 from cartwise.garbage import freeze_start_up
 from cartwise.interrupts import leave
 from cartwise.logs import configure_logs
-from cartwise.model.mlflow_store import TRACKING_URI, Tracking
+from cartwise.model.mlflow_store import TRACKING_URI, Tracking, impatient
 from cartwise.model.registry import Registry
 from cartwise.options import (
     DEFAULT_KEYS,
@@ -252,6 +252,8 @@ def _score_sink(
 
 def _load(service: Service, champion: ModelSource) -> None:
     """Load the models; a registry that is away may come back, a folder that is none will not."""
-    service.models.refresh()
+    # The server's own looks, which follow soon, have the time that one takes.
+    with impatient():
+        service.models.refresh()
     if service.models.pair is None and isinstance(champion, Folder):
         raise InputError(service.models.trouble["champion"])

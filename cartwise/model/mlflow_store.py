@@ -6,7 +6,7 @@ MLflow is imported by this module alone, and only when it is used: that takes se
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -31,7 +31,7 @@ _MANNERS: Final = {
 }
 
 _IMPATIENCE: Final = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
-"""While nothing is done yet, a server that does not answer is not waited for."""
+"""For what is asked while nothing is done yet, or is asked again soon."""
 
 _LONGEST_REASON: Final = 200
 
@@ -86,7 +86,7 @@ def require_reachable(place: Tracking) -> None:
     if place.uri is None:
         _require_writable(place.folder)
         return
-    with _set(_IMPATIENCE), opened(place, OutputError, _UNREACHABLE) as mlflow:
+    with impatient(), opened(place, OutputError, _UNREACHABLE) as mlflow:
         mlflow.get_experiment_by_name(EXPERIMENT)
 
 
@@ -100,10 +100,10 @@ def _require_writable(folder: Path) -> None:
 
 
 @contextmanager
-def _set(variables: Mapping[str, str]) -> Iterator[None]:
-    """Variables of the environment, for a while."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+def impatient() -> Iterator[None]:
+    """For a while, a server that does not answer is not waited for."""
+    before = {name: os.environ.get(name) for name in _IMPATIENCE}
+    os.environ.update(_IMPATIENCE)
     try:
         yield
     finally:

@@ -1,8 +1,10 @@
+import contextlib
 import json
 import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +160,28 @@ def test_the_registry_away_serves_what_was_fetched_last(folder: Path) -> None:
         status_now = server.status()
     assert status_now["status"] == "degraded"
     assert "registry" in str(status_now["parts"])
+
+
+def test_a_registry_that_hangs_does_not_keep_the_server_from_starting(folder: Path) -> None:
+    version = fetch_earlier(folder)
+    with socket.create_server(("127.0.0.1", 0), backlog=20) as registry:
+        away = f"http://127.0.0.1:{registry.getsockname()[1]}"
+        options = ("--cache", "cache", "--refresh", 3600)
+        with serving(folder, *options, MLFLOW_TRACKING_URI=away) as server:
+            asked = len(list(waiting(registry)))
+            answer = server.post("/v1/score", cart_json())
+    assert answer.json()["model_version"] == version
+    # Once for each of the two models, and no second time for one that got no answer.
+    assert asked == 2
+
+
+def waiting(listening: socket.socket) -> Iterator[None]:
+    """Everybody who has connected, none of whom gets an answer."""
+    listening.settimeout(0)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            listening.accept()[0].close()
+            yield
 
 
 def test_a_registry_that_hangs_does_not_keep_the_server_from_ending(folder: Path) -> None:
