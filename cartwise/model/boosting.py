@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cartwise.interrupts import held_back
 from cartwise.model.columns import LABEL
 from cartwise.model.examples import TrainingSet, labels
-from cartwise.model.manifest import PartName
+from cartwise.model.manifest import LEARNED_FROM, PartName
 from cartwise.progress import Progress
 
 
@@ -150,18 +150,20 @@ def boost_early_stopped(
 
 def boost_again(
     data: TrainingSet,
-    parts: Sequence[PartName],
     rounds: int,
     boosting: Boosting,
     seeding: Seeding,
     progress: Progress,
+    *,
+    label: str,
     chosen: NDArray[np.bool_] | None = None,
 ) -> xgb.Booster:
-    """Boost on several parts, or the ``chosen`` (carts,) of them, for a known number of rounds."""
-    seeding = seeding.for_carts(sum(map(data.manifest.carts, parts)))
-    carts = binned(data, parts, boosting, seeding, chosen=chosen)
-    given = parameters(boosting, seeding, base_rate(data, *parts))
-    with progress.task("train on all but the test", rounds, "rounds") as advance:
+    """Boost a known number of rounds on all parts but the test, or on the ``chosen`` (carts,) of
+    them; progress is shown under ``label``."""
+    seeding = seeding.for_carts(sum(map(data.manifest.carts, LEARNED_FROM)))
+    carts = binned(data, LEARNED_FROM, boosting, seeding, chosen=chosen)
+    given = parameters(boosting, seeding, base_rate(data, *LEARNED_FROM))
+    with progress.task(label, rounds, "rounds") as advance:
         return xgb.train(given, carts, rounds, callbacks=[_Rounds(advance)])
 
 

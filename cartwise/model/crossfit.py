@@ -32,7 +32,7 @@ from cartwise.model.examples import TrainingSet
 from cartwise.model.manifest import LEARNED_FROM
 from cartwise.progress import Progress
 
-ENOUGH: Final = 50_000
+CROSS_VALIDATED_BELOW: Final = 50_000
 """So many carts carry trees of the depth that is set, and a validation part to stop by."""
 
 SHALLOWEST: Final = 2
@@ -76,13 +76,13 @@ def cross_fit(
     ``users`` (carts,) are those of the carts, in order of time. ``boosting`` says how deep trees
     are; of few carts, shallower ones are tried first, deeper ones as long as they are better.
     """
-    find = _stopped if len(users) >= ENOUGH else _searched
+    find = _stopped if len(users) >= CROSS_VALIDATED_BELOW else _searched
     return find(data, boosting, users, seeding, progress)
 
 
 def name_of_loss(carts: int) -> str:
     """What the log loss is called by which boosting on so many carts is judged."""
-    return "validation_log_loss" if carts >= ENOUGH else "cross_validated_log_loss"
+    return "validation_log_loss" if carts >= CROSS_VALIDATED_BELOW else "cross_validated_log_loss"
 
 
 def _more(rounds: int, carts: int, seen: int) -> int:
@@ -101,24 +101,27 @@ def _stopped(
     rounds, trained = stopped.num_boosted_rounds(), data.manifest.carts("train")
     fold = folds(users, seeding.seed, _MARGIN_FOLDS)
     margins = np.zeros(len(users))
-    for held_out in range(_MARGIN_FOLDS):
-        asked = fold == held_out
-        enough = _more(rounds, int((~asked).sum()), trained)
-        booster = boost_again(data, LEARNED_FROM, enough, boosting, seeding, progress, ~asked)
-        margins[asked] = _margins(data, booster, asked)
+    for number in range(_MARGIN_FOLDS):
+        held_out = fold == number
+        enough = _more(rounds, int((~held_out).sum()), trained)
+        label = f"train without fold {number + 1} of {_MARGIN_FOLDS}"
+        booster = boost_again(
+            data, enough, boosting, seeding, progress, label=label, chosen=~held_out
+        )
+        margins[held_out] = _margins(data, booster, held_out)
     return CrossFit(boosting, rounds, _more(rounds, len(users), trained), loss, margins)
 
 
 def _margins(
-    data: TrainingSet, booster: xgb.Booster, asked: NDArray[np.bool_]
+    data: TrainingSet, booster: xgb.Booster, held_out: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
     """The booster's margins for those of the carts that the model learns from, in order."""
     margins, passed = [], 0
     for part in LEARNED_FROM:
         for frame in data.batches(part, data.manifest.feature_names):
-            chosen = frame.filter(asked[passed : passed + frame.height])
+            unseen = frame.filter(held_out[passed : passed + frame.height])
             passed += frame.height
-            margins.append(margin(booster, data.vectors(chosen)))
+            margins.append(margin(booster, data.vectors(unseen)))
     return np.concatenate(margins)
 
 
@@ -132,12 +135,14 @@ def _searched(
     # A fold to a thread: threads that share a tree wait for each other at every step.
     alone = replace(seeding, threads=1)
     fold = folds(users, seeding.seed, _SEARCH_FOLDS)
-    parted = [_Parted.of(data, fold == held_out, boosting, alone) for held_out in np.unique(fold)]
+    parted = [_Parted.of(data, fold == number, boosting, alone) for number in np.unique(fold)]
     rate = base_rate(data, *LEARNED_FROM)
     shallowest = min(SHALLOWEST, boosting.depth)
     with ThreadPoolExecutor(seeding.threads) as threads:
         fits = (
-            _in_step([_Fold(one, tried, alone, rate) for one in parted], tried, threads, progress)
+            _in_step(
+                [_FoldBooster(one, tried, alone, rate) for one in parted], tried, threads, progress
+            )
             for depth in range(shallowest, boosting.depth + 1)
             for tried in [replace(boosting, depth=depth)]
         )
@@ -150,64 +155,63 @@ def _searched(
 
 
 class _Parted(NamedTuple):
-    """The carts of a fold, and all others, as boosters read them."""
+    """All carts but those of a fold, and the fold's own, as boosters read them."""
 
-    held_out: NDArray[np.bool_]
+    is_held_out: NDArray[np.bool_]
     seen: xgb.QuantileDMatrix
-    asked: xgb.QuantileDMatrix
+    held_out: xgb.QuantileDMatrix
 
     @classmethod
     def of(
-        cls, data: TrainingSet, held_out: NDArray[np.bool_], boosting: Boosting, seeding: Seeding
+        cls, data: TrainingSet, is_held_out: NDArray[np.bool_], boosting: Boosting, seeding: Seeding
     ) -> Self:
         read = partial(binned, data, LEARNED_FROM, boosting, seeding)
-        seen = read(chosen=~held_out)
-        return cls(held_out, seen, read(chosen=held_out, ref=seen))
+        seen = read(chosen=~is_held_out)
+        return cls(is_held_out, seen, read(chosen=is_held_out, ref=seen))
 
 
-class _Fold:
+class _FoldBooster:
     """A booster that sees all carts but those of a fold."""
 
     def __init__(self, parted: _Parted, boosting: Boosting, seeding: Seeding, rate: float) -> None:
-        self.held_out = parted.held_out
-        self.carts: int = parted.asked.num_row()
-        self._parted = parted
+        self.is_held_out, self._seen, self._held_out = parted
+        self.carts: int = self._held_out.num_row()
         # Random numbers belong to a thread, and which one boosts next is chance.
         given = {**parameters(boosting, seeding, rate), "seed_per_iteration": True}
-        self._booster = xgb.Booster(given, [parted.seen, parted.asked])
+        self._booster = xgb.Booster(given, [self._seen, self._held_out])
 
     def boost(self, rounds: range) -> float:
         """Boost these rounds; the sum of the log losses of the carts that were held out."""
         for round_ in rounds:
-            self._booster.update(self._parted.seen, round_)
+            self._booster.update(self._seen, round_)
         # A line such as "[0]\teval-logloss:0.69".
-        mean = float(self._booster.eval(self._parted.asked).rpartition(":")[2])
+        mean = float(self._booster.eval(self._held_out).rpartition(":")[2])
         return mean * self.carts
 
     def margins(self, rounds: int) -> NDArray[np.float32]:
         """Of the carts that were held out, after so many rounds."""
         margins: NDArray[np.float32] = self._booster.predict(
-            self._parted.asked, output_margin=True, iteration_range=(0, rounds)
+            self._held_out, output_margin=True, iteration_range=(0, rounds)
         )
         return margins
 
 
 def _in_step(
-    boosters: Sequence[_Fold], boosting: Boosting, threads: Executor, progress: Progress
+    boosters: Sequence[_FoldBooster], boosting: Boosting, threads: Executor, progress: Progress
 ) -> CrossFit:
-    carts = sum(fold.carts for fold in boosters)
+    carts = sum(booster.carts for booster in boosters)
     rounds, best, lowest = 0, 0, math.inf
     with progress.task(f"cross-validate depth {boosting.depth}", None, "rounds") as advance:
         while rounds < boosting.rounds and rounds - best <= boosting.patience:
             some = range(rounds, min(rounds + _STEP, boosting.rounds))
-            loss = sum(threads.map(_Fold.boost, boosters, repeat(some))) / carts
+            loss = sum(threads.map(_FoldBooster.boost, boosters, repeat(some))) / carts
             rounds = some.stop
             advance(len(some))
             if loss < lowest:
                 best, lowest = rounds, loss
     margins = np.empty(carts)
-    for fold in boosters:
-        margins[fold.held_out] = fold.margins(best)
+    for booster in boosters:
+        margins[booster.is_held_out] = booster.margins(best)
     # Of k folds, of whatever size, boosters see (k - 1) / k of the carts on average. Fewer users
     # than folds make fewer of them.
     on_all = _more(best, len(boosters), len(boosters) - 1)

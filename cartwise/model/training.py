@@ -144,7 +144,8 @@ def _fit(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _
         found.margins[recent], labels(carts)[recent], folds(users[recent], seeding.seed)
     )
     rounds = found.rounds_on_all
-    booster = boost_again(data, LEARNED_FROM, rounds, found.boosting, seeding, progress)
+    label = "train on all but the test"
+    booster = boost_again(data, rounds, found.boosting, seeding, progress, label=label)
     facts = {
         "depth": found.boosting.depth,
         "rounds": found.rounds,

@@ -31,7 +31,7 @@ class Outcome:
 @pytest.fixture(params=[100, 100_000], ids=["many carts", "few carts"])
 def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A world's carts are many, or few."""
-    monkeypatch.setattr(crossfit, "ENOUGH", request.param)
+    monkeypatch.setattr(crossfit, "CROSS_VALIDATED_BELOW", request.param)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from cartwise.model.columns import LABEL
 from cartwise.model.crossfit import SHALLOWEST, CrossFit, cross_fit
 from cartwise.model.examples import TrainingSet
 from cartwise.model.manifest import LEARNED_FROM
-from cartwise.progress import SILENT
+from cartwise.model.training import train
+from cartwise.progress import SILENT, Advance, Silent
 from tests.model.conftest import QUICK
 from tests.model.worlds import change_part, read_part, write_world
 
@@ -89,6 +91,26 @@ def test_margins_tell_what_can_be_told(tmp_path: Path) -> None:
     assert roc_auc_score(of_all(TrainingSet.open(training), LABEL), found.margins) > 0.7
 
 
+class Listening(Silent):
+    """A progress that remembers what tasks were called."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def task(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Advance]:
+        self.names.append(name)
+        return super().task(name, total, unit)
+
+
+def test_every_booster_shows_its_progress_under_a_name_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crossfit, "CROSS_VALIDATED_BELOW", 100)
+    listening = Listening()
+    train(write_world(tmp_path, carts=900).training, tmp_path / "model", QUICK, progress=listening)
+    assert len(listening.names) == len(set(listening.names)) == 5
+
+
 @pytest.mark.usefixtures("either_way")
 def test_boosting_stops_when_nothing_is_gained(tmp_path: Path) -> None:
     training = write_world(tmp_path, carts=3000).training
@@ -101,7 +123,7 @@ def test_rounds_grow_with_the_square_root_of_carts(tmp_path: Path) -> None:
     training = write_world(tmp_path, carts=1500).training
     change_part(training, "calibration", read_part(training, "calibration")[:75])
     found = fitted(training, QUICK.boosting)
-    seen = 900 if crossfit.ENOUGH <= 1125 else 1125 * 3 / 4
+    seen = 900 if crossfit.CROSS_VALIDATED_BELOW <= 1125 else 1125 * 3 / 4
     assert found.rounds > 20
     assert found.rounds_on_all == round(found.rounds * np.sqrt(1125 / seen))
 
@@ -129,7 +151,7 @@ def test_many_carts_take_trees_as_deep_as_was_set(
 ) -> None:
     training = write_world(tmp_path, carts=1500).training
     label_by(training, PLAIN[0] - PLAIN[1])
-    monkeypatch.setattr(crossfit, "ENOUGH", 100)
+    monkeypatch.setattr(crossfit, "CROSS_VALIDATED_BELOW", 100)
     assert fitted(training, replace(QUICK.boosting, depth=6)).boosting.depth == 6
 
 

@@ -139,7 +139,7 @@ def test_the_bundle_says_what_it_was_made_of(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("either_way")
 def test_only_the_loss_that_was_measured_is_told(tmp_path: Path) -> None:
     whole = train(write_world(tmp_path, carts=900).training, tmp_path / "whole", QUICK).metrics
-    few = crossfit.ENOUGH > 900
+    few = crossfit.CROSS_VALIDATED_BELOW > 900
     assert ("cross_validated_log_loss" in whole, "validation_log_loss" in whole) == (few, not few)
     small = write_world(tmp_path / "small", carts=90, small=True).training
     metrics = train(small, tmp_path / "model").metrics
