@@ -90,8 +90,8 @@ def train(
 ) -> None:
     """Train and calibrate a model; OUT becomes its bundle. The test part is not looked at.
 
-    With --tune, hyper-parameters are searched first, on the train and validation parts. A search
-    that was cut off goes on where it was; --track makes it a run of MLflow, with a run per trial.
+    With --tune, hyper-parameters are searched first, without the test part as well. A search that
+    was cut off goes on where it was; --track makes it a run of MLflow, with a run per trial.
     """
     settings = training_settings(seed, threads, margin, nudge_cost, bought_anyway)
     parameters = read_parameters(params) if params else Parameters()
@@ -127,8 +127,8 @@ def _tuned(training: Path, asked: _Search, place: Tracking | None, progress: Pro
     search = Search(parameters, seeding, trials, jobs, database)
     found = tune(training, search, place, progress=progress)
     progress.say(
-        f"best of {found.completed} trials, {found.pruned} cut off early: log loss "
-        f"{found.log_loss:.5f} on validation"
+        f"best of {found.completed} trials, {found.pruned} cut off early: "
+        f"{found.name_of_loss.replace('_', ' ')} {found.log_loss:.5f}"
     )
     return found.boosting
 

@@ -19,10 +19,12 @@ from cartwise.progress import Progress
 
 @dataclass(frozen=True)
 class Boosting:
-    """Hyper-parameters; shares are drawn anew for every tree. Few carts may take shallower ones."""
+    """Hyper-parameters; shares are drawn anew for every tree. Where carts are few, depths from
+    ``shallowest`` on are tried, up to ``depth``; otherwise trees have ``depth``."""
 
     learning_rate: float = 0.05
     depth: int = 4
+    shallowest: int = 2
     min_child_weight: float = 30.0
     row_share: float = 0.8
     column_share: float = 0.2
@@ -120,8 +122,8 @@ class _Watched(xgb.callback.TrainingCallback):  # type: ignore[misc]
         return False
 
 
-def _unwatched(_round: int, _loss: float) -> None:
-    return None
+def unwatched(_round: int, _loss: float) -> None:
+    """A watch that never stops."""
 
 
 def boost_early_stopped(
@@ -129,7 +131,7 @@ def boost_early_stopped(
     boosting: Boosting,
     seeding: Seeding,
     progress: Progress,
-    watch: Watch = _unwatched,
+    watch: Watch = unwatched,
 ) -> tuple[xgb.Booster, float]:
     """Boost on train until log loss on validation stops falling: the best trees and that loss."""
     seeding = seeding.for_carts(data.manifest.carts("train"))

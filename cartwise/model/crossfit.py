@@ -14,29 +14,29 @@ from itertools import repeat
 from typing import Final, NamedTuple, Self
 
 import numpy as np
+import polars as pl
 import xgboost as xgb
 from numpy.typing import NDArray
 
 from cartwise.model.boosting import (
     Boosting,
     Seeding,
+    Watch,
     base_rate,
     binned,
     boost_again,
     boost_early_stopped,
     margin,
     parameters,
+    unwatched,
 )
 from cartwise.model.calibration import folds
 from cartwise.model.examples import TrainingSet
 from cartwise.model.manifest import LEARNED_FROM
-from cartwise.progress import Progress
+from cartwise.progress import SILENT, Progress
 
 CROSS_VALIDATED_BELOW: Final = 50_000
 """So many carts carry trees of the depth that is set, and a validation part to stop by."""
-
-SHALLOWEST: Final = 2
-"""Interactions of two: what a small shop can tell."""
 
 _SEARCH_FOLDS: Final = 4
 _MARGIN_FOLDS: Final = 3
@@ -65,24 +65,46 @@ class CrossFit:
 
 
 def cross_fit(
-    data: TrainingSet,
-    boosting: Boosting,
-    users: NDArray[np.int64],
-    seeding: Seeding,
-    progress: Progress,
+    data: TrainingSet, boosting: Boosting, seeding: Seeding, progress: Progress
 ) -> CrossFit:
     """Find out how to boost on all carts that a model learns from.
 
-    ``users`` (carts,) are those of the carts, in order of time. ``boosting`` says how deep trees
-    are; of few carts, shallower ones are tried first, deeper ones as long as they are better.
+    ``boosting`` says how deep trees are; of few carts, shallow ones are tried first, deeper ones as
+    long as they are better.
     """
-    find = _stopped if len(users) >= CROSS_VALIDATED_BELOW else _searched
-    return find(data, boosting, users, seeding, progress)
+    find = _searched if _is_cross_validated(data) else _stopped
+    return find(data, boosting, seeding, progress)
 
 
-def name_of_loss(carts: int) -> str:
-    """What the log loss is called by which boosting on so many carts is judged."""
-    return "validation_log_loss" if carts >= CROSS_VALIDATED_BELOW else "cross_validated_log_loss"
+def depth_of(data: TrainingSet, boosting: Boosting, seeding: Seeding, progress: Progress) -> int:
+    """The depth that :func:`cross_fit` finds."""
+    if _is_cross_validated(data):
+        return _searched(data, boosting, seeding, progress).boosting.depth
+    return boosting.depth
+
+
+def loss_of(data: TrainingSet, boosting: Boosting, seeding: Seeding, watch: Watch) -> float:
+    """The log loss by which :func:`cross_fit` judges trees of just this depth."""
+    if _is_cross_validated(data):
+        alone = replace(boosting, shallowest=boosting.depth)
+        return _searched(data, alone, seeding, SILENT, watch).log_loss
+    return boost_early_stopped(data, boosting, seeding, SILENT, watch=watch)[1]
+
+
+def name_of_loss(data: TrainingSet) -> str:
+    """What the log loss of :func:`loss_of` is called."""
+    return "cross_validated_log_loss" if _is_cross_validated(data) else "validation_log_loss"
+
+
+def _is_cross_validated(data: TrainingSet) -> bool:
+    """Whether carts are few: what the validation part told would be chance."""
+    return sum(map(data.manifest.carts, LEARNED_FROM)) < CROSS_VALIDATED_BELOW
+
+
+def _users(data: TrainingSet) -> NDArray[np.int64]:
+    """Of all carts that a model learns from (carts,), in order of time."""
+    users = pl.concat(data.columns(part, ["user_id"]) for part in LEARNED_FROM)
+    return users["user_id"].to_numpy()
 
 
 def _more(rounds: int, carts: int, seen: int) -> int:
@@ -93,10 +115,10 @@ def _more(rounds: int, carts: int, seen: int) -> int:
 def _stopped(
     data: TrainingSet,
     boosting: Boosting,
-    users: NDArray[np.int64],
     seeding: Seeding,
     progress: Progress,
 ) -> CrossFit:
+    users = _users(data)
     stopped, loss = boost_early_stopped(data, boosting, seeding, progress)
     rounds, trained = stopped.num_boosted_rounds(), data.manifest.carts("train")
     fold = folds(users, seeding.seed, _MARGIN_FOLDS)
@@ -128,29 +150,28 @@ def _margins(
 def _searched(
     data: TrainingSet,
     boosting: Boosting,
-    users: NDArray[np.int64],
     seeding: Seeding,
     progress: Progress,
+    watch: Watch = unwatched,
 ) -> CrossFit:
     # A fold to a thread: threads that share a tree wait for each other at every step.
     alone = replace(seeding, threads=1)
-    fold = folds(users, seeding.seed, _SEARCH_FOLDS)
+    fold = folds(_users(data), seeding.seed, _SEARCH_FOLDS)
     parted = [_Parted.of(data, fold == number, boosting, alone) for number in np.unique(fold)]
     rate = base_rate(data, *LEARNED_FROM)
-    shallowest = min(SHALLOWEST, boosting.depth)
     with ThreadPoolExecutor(seeding.threads) as threads:
-        fits = (
-            _in_step(
-                [_FoldBooster(one, tried, alone, rate) for one in parted], tried, threads, progress
-            )
-            for depth in range(shallowest, boosting.depth + 1)
-            for tried in [replace(boosting, depth=depth)]
-        )
+
+        def fit(depth: int) -> CrossFit:
+            tried = replace(boosting, depth=depth)
+            boosters = [_FoldBooster(one, tried, alone, rate) for one in parted]
+            return _in_step(boosters, tried, threads, progress, watch)
+
+        fits = map(fit, range(min(boosting.shallowest, boosting.depth), boosting.depth + 1))
         best = next(fits)
-        for fit in fits:
-            if fit.log_loss >= best.log_loss:
+        for deeper in fits:
+            if deeper.log_loss >= best.log_loss:
                 break
-            best = fit
+            best = deeper
     return best
 
 
@@ -197,7 +218,11 @@ class _FoldBooster:
 
 
 def _in_step(
-    boosters: Sequence[_FoldBooster], boosting: Boosting, threads: Executor, progress: Progress
+    boosters: Sequence[_FoldBooster],
+    boosting: Boosting,
+    threads: Executor,
+    progress: Progress,
+    watch: Watch,
 ) -> CrossFit:
     carts = sum(booster.carts for booster in boosters)
     rounds, best, lowest = 0, 0, math.inf
@@ -207,6 +232,7 @@ def _in_step(
             loss = sum(threads.map(_FoldBooster.boost, boosters, repeat(some))) / carts
             rounds = some.stop
             advance(len(some))
+            watch(rounds, loss)
             if loss < lowest:
                 best, lowest = rounds, loss
     margins = np.empty(carts)

@@ -138,7 +138,7 @@ def _require_both_classes(manifest: Manifest) -> None:
 def _fit(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _Fitted:
     carts = pl.concat(data.columns(part, [LABEL, "user_id", "cart_time"]) for part in LEARNED_FROM)
     users, seeding = carts["user_id"].to_numpy(), settings.seeding
-    found = cross_fit(data, settings.boosting, users, seeding, progress)
+    found = cross_fit(data, settings.boosting, seeding, progress)
     recent = _recent(carts["cart_time"].dt.epoch("s").to_numpy())
     calibration = calibrate(
         found.margins[recent], labels(carts)[recent], folds(users[recent], seeding.seed)
@@ -150,7 +150,7 @@ def _fit(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _
         "depth": found.boosting.depth,
         "rounds": found.rounds,
         "rounds_on_all": rounds,
-        name_of_loss(len(users)): found.log_loss,
+        name_of_loss(data): found.log_loss,
     }
     return _Fitted(booster, calibration, facts | _calibration_facts(calibration))
 

@@ -1,14 +1,15 @@
-"""Tuning: hyper-parameters by Optuna on train and validation; calibration and test stay closed.
+"""Tuning: hyper-parameters by Optuna, judged as training judges them; the test part stays closed.
 
-Every trial boosts until the validation part stops it, and is cut off early where it lags behind the
-others at the same round. A study lies in a database under a name made of the training set and the
-space, so a search that was cut off goes on from what it found, and several processes can share it.
+Every trial boosts at its own depth until the loss stops falling, of the validation part or, where
+carts are few, in cross-validation; it is cut off early where it lags behind the others at the same
+round. A study lies in a database under a name made of the training set and the space, so a search
+that was cut off goes on from what it found, and several processes can share it.
 """
 
 import hashlib
 import logging
 import multiprocessing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,11 +22,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from cartwise.disk import writable
 from cartwise.errors import NotEnoughData, OutputError
-from cartwise.model.boosting import Boosting, Seeding, boost_early_stopped
+from cartwise.model.boosting import Boosting, Seeding
+from cartwise.model.crossfit import depth_of, loss_of, name_of_loss
 from cartwise.model.examples import TrainingSet
 from cartwise.model.lineage import training_digest
 from cartwise.model.mlflow_store import Tracking, experiment_id, opened
-from cartwise.model.parameters import Parameters, is_whole
+from cartwise.model.parameters import Parameters, Range, is_whole
 from cartwise.progress import SILENT, Progress
 
 SCHEMA: Final = "tuning"
@@ -34,6 +36,10 @@ SCHEMA: Final = "tuning"
 _DONE: Final = (TrialState.COMPLETE, TrialState.PRUNED)
 _ROUNDS_PER_REPORT: Final = 10
 _STARTING_TRIALS: Final = 5
+_DEPTH: Final = "depth"
+"""Of the study: that of the trees which training without tuning would take."""
+_START: Final = "set"
+"""Of the first trial: names in the space whose value is the one that is set."""
 _SENTENCE: Final = (
     "tuning stopped ({reason}): what was found is kept; see that '{uri}' is up and run it again"
 )
@@ -53,10 +59,11 @@ class Search:
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best hyper-parameters, their validation log loss, and how the trials ended."""
+    """The best hyper-parameters, their log loss with its name, and how the trials ended."""
 
     boosting: Boosting
     log_loss: float
+    name_of_loss: str
     completed: int
     pruned: int
 
@@ -94,16 +101,44 @@ def tune(
         _reached(search.database),
         _study(training, search, worker=0) as study,
     ):
+        _begin(study, data, search, progress)
         _run(study, training, search, progress)
-        log_trials(study.get_trials(deepcopy=False, states=_DONE))
-        return _best(study, search.parameters.boosting)
+        log_trials(study.get_trials(deepcopy=False, states=_DONE), name_of_loss(data))
+        return _best(study, search.parameters, name_of_loss(data))
 
 
-def _best(study: optuna.Study, start: Boosting) -> Tuned:
+def _begin(study: optuna.Study, data: TrainingSet, search: Search, progress: Progress) -> None:
+    """Have what is set tried, as training would take it: tuning never ends with anything worse."""
+    parameters = search.parameters
+    if _DEPTH not in study.user_attrs:
+        depth = depth_of(data, parameters.boosting, search.seeding, progress)
+        study.set_user_attr(_DEPTH, depth)
+    known = study.get_trials(deepcopy=False, states=(*_DONE, TrialState.WAITING))
+    if not any(_START in trial.user_attrs for trial in known):
+        start = _start(_untuned(study, parameters), parameters.space)
+        study.enqueue_trial(start, {_START: [*start]})
+
+
+def _untuned(study: optuna.Study, parameters: Parameters) -> Boosting:
+    """What is set, with the depth that training would find."""
+    return replace(parameters.boosting, depth=study.user_attrs[_DEPTH])
+
+
+def _start(untuned: Boosting, space: Mapping[str, Range]) -> dict[str, Any]:
+    """What is set of what the space holds."""
+    given = {name: getattr(untuned, name) for name in space}
+    return {
+        name: value for name, value in given.items() if space[name].low <= value <= space[name].high
+    }
+
+
+def _best(study: optuna.Study, parameters: Parameters, name: str) -> Tuned:
     trials = study.get_trials(deepcopy=False, states=_DONE)
     completed = sum(trial.state == TrialState.COMPLETE for trial in trials)
-    found = replace(start, **study.best_params)
-    return Tuned(found, study.best_value, completed, len(trials) - completed)
+    found = replace(_untuned(study, parameters), **study.best_params)
+    # A depth that was found is not searched for again.
+    found = replace(found, shallowest=found.depth)
+    return Tuned(found, study.best_value, name, completed, len(trials) - completed)
 
 
 def _run(study: optuna.Study, training: Path, search: Search, progress: Progress) -> None:
@@ -155,25 +190,29 @@ def _work(
 def _loss(
     data: TrainingSet, parameters: Parameters, seeding: Seeding, trial: optuna.Trial
 ) -> float:
-    """The validation log loss of what a trial suggests; raises TrialPruned where it lags."""
+    """The log loss of what a trial suggests; raises TrialPruned where it lags."""
+    names = trial.user_attrs.get(_START)
 
     def watch(round_: int, loss: float) -> None:
         if round_ % _ROUNDS_PER_REPORT == 0:
             trial.report(loss, round_)
-            if trial.should_prune():
+            if names is None and trial.should_prune():
                 raise optuna.TrialPruned
 
-    boosting = replace(parameters.boosting, **_suggested(trial, parameters))
-    _, loss = boost_early_stopped(data, boosting, seeding, SILENT, watch=watch)
-    return loss
+    suggested = _suggested(trial, parameters.space, parameters.space if names is None else names)
+    boosting = replace(_untuned(trial.study, parameters), **suggested)
+    return loss_of(data, boosting, seeding, watch)
 
 
-def _suggested(trial: optuna.Trial, parameters: Parameters) -> dict[str, Any]:
+def _suggested(
+    trial: optuna.Trial, space: Mapping[str, Range], names: Iterable[str]
+) -> dict[str, Any]:
     return {
         name: trial.suggest_int(name, int(one.low), int(one.high), log=one.log)
         if is_whole(name)
         else trial.suggest_float(name, one.low, one.high, log=one.log)
-        for name, one in parameters.space.items()
+        for name in names
+        for one in [space[name]]
     }
 
 
@@ -190,22 +229,10 @@ def _study(training: Path, search: Search, worker: int) -> Iterator[optuna.Study
             sampler=optuna.samplers.TPESampler(seed=search.seeding.seed + 1000 * worker),
             pruner=optuna.pruners.MedianPruner(_STARTING_TRIALS, n_warmup_steps=_ROUNDS_PER_REPORT),
         )
-        if worker == 0 and not study.get_trials(deepcopy=False):
-            study.enqueue_trial(_start(search.parameters))
         yield study
     finally:
         storage.remove_session()
         storage.engine.dispose()
-
-
-def _start(parameters: Parameters) -> dict[str, Any]:
-    """What is set already is the first trial: tuning never ends with anything worse."""
-    given = {name: getattr(parameters.boosting, name) for name in parameters.space}
-    return {
-        name: value
-        for name, value in given.items()
-        if parameters.space[name].low <= value <= parameters.space[name].high
-    }
 
 
 def _storage(database: str) -> optuna.storages.RDBStorage:
@@ -245,10 +272,10 @@ def _reached(database: str) -> Iterator[None]:
 @contextmanager
 def _tracked(
     place: Tracking | None, training: Path
-) -> Iterator[Callable[[list[FrozenTrial]], None]]:
+) -> Iterator[Callable[[list[FrozenTrial], str], None]]:
     """A run around the search, and how to log its trials; nothing where there is no place."""
     if place is None:
-        yield lambda _: None
+        yield lambda *_: None
         return
     with opened(place, OutputError, _SENTENCE) as mlflow:
         experiment, tags = experiment_id(mlflow, place), {"training_set": training_digest(training)}
@@ -258,7 +285,7 @@ def _tracked(
             yield partial(_log_trials, mlflow)
 
 
-def _log_trials(mlflow: Any, trials: list[FrozenTrial]) -> None:
+def _log_trials(mlflow: Any, trials: list[FrozenTrial], name_of_loss: str) -> None:
     experiment = mlflow.active_run().info.experiment_id
     for trial in trials:
         name, tags = f"trial {trial.number}", {"state": trial.state.name.lower()}
@@ -266,14 +293,14 @@ def _log_trials(mlflow: Any, trials: list[FrozenTrial]) -> None:
             mlflow.log_params({f"boosting.{name}": value for name, value in trial.params.items()})
             _log_losses(mlflow, trial.intermediate_values)
             if trial.state == TrialState.COMPLETE and trial.value is not None:
-                mlflow.log_metric("validation_log_loss", trial.value)
+                mlflow.log_metric(name_of_loss, trial.value)
     best = min(
         (trial.value for trial in trials if trial.state == TrialState.COMPLETE and trial.value),
         default=None,
     )
     mlflow.log_metric("trials", len(trials))
     if best is not None:
-        mlflow.log_metric("validation_log_loss", best)
+        mlflow.log_metric(name_of_loss, best)
 
 
 def _log_losses(mlflow: Any, losses: Mapping[int, float]) -> None:

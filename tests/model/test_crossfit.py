@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -11,49 +10,25 @@ from sklearn.metrics import roc_auc_score
 from cartwise.model import crossfit
 from cartwise.model.boosting import Boosting, Seeding
 from cartwise.model.columns import LABEL
-from cartwise.model.crossfit import SHALLOWEST, CrossFit, cross_fit
+from cartwise.model.crossfit import CrossFit, cross_fit
 from cartwise.model.examples import TrainingSet
 from cartwise.model.manifest import LEARNED_FROM
 from cartwise.model.training import train
 from cartwise.progress import SILENT, Advance, Silent
 from tests.model.conftest import QUICK
-from tests.model.worlds import change_part, read_part, write_world
+from tests.model.worlds import PLAIN, change_part, label_by, read_part, relabel, write_world
 
 
 def fitted(training: Path, boosting: Boosting) -> CrossFit:
-    data = TrainingSet.open(training)
-    return cross_fit(data, boosting, of_all(data, "user_id"), Seeding(), SILENT)
+    return cross_fit(TrainingSet.open(training), boosting, Seeding(), SILENT)
 
 
 def of_all(data: TrainingSet, column: str) -> np.ndarray:
     return pl.concat(data.columns(part, [column]) for part in LEARNED_FROM)[column].to_numpy()
 
 
-def relabel(
-    training: Path, draw: Callable[[pl.DataFrame, np.random.Generator], np.ndarray]
-) -> None:
-    random = np.random.default_rng(1)
-    for part in LEARNED_FROM:
-        carts = read_part(training, part)
-        drawn = pl.Series(draw(carts, random).astype(np.uint8))
-        change_part(training, part, carts.with_columns(label=drawn))
-
-
 def toss_coins(training: Path) -> None:
     relabel(training, lambda carts, random: random.integers(0, 2, carts.height))
-
-
-def label_by(training: Path, logit: pl.Expr) -> None:
-    """Draw labels anew, with log odds that are a function of the vectors."""
-
-    def draw(carts: pl.DataFrame, random: np.random.Generator) -> np.ndarray:
-        odds = carts.select(logit.exp()).to_series().to_numpy()
-        return random.random(carts.height) < odds / (1 + odds)
-
-    relabel(training, draw)
-
-
-PLAIN = [pl.col(f"user_view_{number}d") for number in range(4)]
 
 
 @pytest.mark.usefixtures("either_way")
@@ -131,14 +106,16 @@ def test_rounds_grow_with_the_square_root_of_carts(tmp_path: Path) -> None:
 def test_a_sum_of_traits_is_told_by_shallow_trees(tmp_path: Path) -> None:
     training = write_world(tmp_path, carts=3000).training
     label_by(training, PLAIN[0] - PLAIN[1])
-    assert fitted(training, replace(QUICK.boosting, depth=6)).boosting.depth == SHALLOWEST
+    assert fitted(training, replace(QUICK.boosting, depth=6)).boosting.depth == 2
+    from_four = replace(QUICK.boosting, depth=6, shallowest=4)
+    assert fitted(training, from_four).boosting.depth == 4
 
 
 def test_what_takes_depth_is_told_by_deeper_trees(tmp_path: Path) -> None:
     training = write_world(tmp_path, carts=6000).training
     label_by(training, 6 * pl.all_horizontal(trait > 0 for trait in PLAIN) - 3)
     boosting = replace(QUICK.boosting, depth=4, column_share=1.0)
-    assert fitted(training, boosting).boosting.depth > SHALLOWEST
+    assert fitted(training, boosting).boosting.depth > 2
 
 
 def test_trees_are_never_deeper_than_was_set(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -6,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from cartwise.errors import InputError, NotEnoughData
+from cartwise.model import crossfit
 from cartwise.model.boosting import Boosting, Seeding
 from cartwise.model.mlflow_store import EXPERIMENT, Tracking
 from cartwise.model.parameters import SPACE, Parameters, Range, read_parameters
+from cartwise.model.training import TrainingSettings, train
 from cartwise.model.tuning import Search, sqlite_database, tune
-from tests.model.worlds import World, write_world
+from tests.model.worlds import PLAIN, World, label_by, write_world
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow, Optuna and their libraries
 
@@ -37,7 +40,42 @@ def test_a_search_is_no_worse_than_its_start_and_stays_in_its_space(
     assert found.completed + found.pruned == 8
     assert 1 <= found.boosting.depth <= 3
     assert 0.05 <= found.boosting.learning_rate <= 0.6
-    assert replace(found.boosting, depth=2, learning_rate=0.3) == START
+    assert replace(found.boosting, depth=2, shallowest=2, learning_rate=0.3) == START
+
+
+@pytest.mark.usefixtures("either_way")
+@pytest.mark.parametrize("space", [{"depth": Range(3, 5)}, {"l2": Range(20.0, 40.0)}, SPACE])
+def test_tuning_never_ends_with_anything_worse(
+    world: World, tmp_path: Path, space: dict[str, Range]
+) -> None:
+    """Trees of depth 2 are best here: without tuning, few carts are told by them."""
+    training = shutil.copytree(world.training, tmp_path / "training")
+    label_by(training, PLAIN[0] - PLAIN[1])
+    settings = TrainingSettings(Seeding(threads=1), replace(START, depth=4))
+    untuned = train(training, tmp_path / "untuned", settings).metrics
+    parameters = Parameters(settings.boosting, space)
+    found = tune(training, Search(parameters, settings.seeding, 2, 1, sqlite_database(tmp_path)))
+    tuned = train(training, tmp_path / "tuned", replace(settings, boosting=found.boosting)).metrics
+    assert tuned[found.name_of_loss] == found.log_loss <= untuned[found.name_of_loss]
+    assert tuned["depth"] == found.boosting.depth
+
+
+def test_a_depth_that_was_found_is_not_searched_for_again(world: World, tmp_path: Path) -> None:
+    parameters = Parameters(replace(START, depth=1), {"depth": Range(3, 3)})
+    found = tune(world.training, Search(parameters, Seeding(), 2, 1, sqlite_database(tmp_path)))
+    assert found.boosting == replace(START, depth=3, shallowest=3)
+
+
+def test_what_is_set_is_tried_again_where_its_trial_failed(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crossfit, "CROSS_VALIDATED_BELOW", 100)
+    training = shutil.copytree(world.training, tmp_path / "training")
+    (training / "validation").rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError):
+        tune(training, search(tmp_path, 1))
+    (tmp_path / "elsewhere").rename(training / "validation")
+    assert tune(training, search(tmp_path, 1)).boosting == START
 
 
 def test_a_search_goes_on_where_it_was_cut_off(world: World, tmp_path: Path) -> None:
@@ -70,7 +108,7 @@ def test_every_trial_is_a_run_nested_in_that_of_the_search(world: World, tmp_pat
     runs = client.search_runs([experiment.experiment_id])
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert len(parents) == 1
-    assert parents[0].data.metrics["validation_log_loss"] == found.log_loss
+    assert parents[0].data.metrics[found.name_of_loss] == found.log_loss
     trials = [run for run in runs if run not in parents]
     assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {parents[0].info.run_id}
     assert sorted(run.info.run_name for run in trials) == ["trial 0", "trial 1", "trial 2"]

@@ -1,6 +1,7 @@
 """A tiny training set with a known truth: carts of users with latent taste, a logistic label."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,11 +10,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from cartwise.model.manifest import LEARNED_FROM
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CATEGORIES = ("electronics.smartphone", "electronics.audio", "apparel.shoes", None)
 NAMED_FEATURES = ("user_events_before", "product_events_before", "session_depth")
 PARTS = {"train": 0.6, "validation": 0.1, "calibration": 0.1, "test": 0.2}
 FEW_PARTS = {"train": 0.7, "test": 0.3}
+PLAIN = [pl.col(f"user_view_{number}d") for number in range(4)]
+"""Features by which labels may be drawn."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,27 @@ def change_part(training: Path, name: str, part: pl.DataFrame) -> None:
     """Put other carts into a part and say so in the manifest."""
     write_part(training, name, part)
     change_manifest(training, parts={**read_manifest(training)["parts"], name: _part(part)})
+
+
+def relabel(
+    training: Path, draw: Callable[[pl.DataFrame, np.random.Generator], np.ndarray]
+) -> None:
+    """Give every cart that a model learns from another label."""
+    random = np.random.default_rng(1)
+    for part in LEARNED_FROM:
+        carts = read_part(training, part)
+        drawn = pl.Series(draw(carts, random).astype(np.uint8))
+        change_part(training, part, carts.with_columns(label=drawn))
+
+
+def label_by(training: Path, logit: pl.Expr) -> None:
+    """Draw labels anew, with log odds that are a function of the vectors."""
+
+    def draw(carts: pl.DataFrame, random: np.random.Generator) -> np.ndarray:
+        odds = carts.select(logit.exp()).to_series().to_numpy()
+        return random.random(carts.height) < odds / (1 + odds)
+
+    relabel(training, draw)
 
 
 def read_manifest(training: Path) -> dict[str, Any]:
