@@ -5,6 +5,7 @@ What is evaluated is what serves: every probability comes from the bundle's own 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from cartwise.model import bundle as layout
 from cartwise.model.baselines import Baselines
 from cartwise.model.bundle import Bundle, as_json, write_bundle
 from cartwise.model.card import model_card
+from cartwise.model.contest import learned_until
 from cartwise.model.examples import TrainingSet
 from cartwise.model.explanation import explain
 from cartwise.model.findings import Findings, Finesse, measure
@@ -168,10 +170,10 @@ def _require_honest(bundle: Bundle, manifest: Manifest) -> None:
                 f"the model was trained with {name} {learned}, and the training set has {asked}: "
                 "evaluate on one that was built like the model's own"
             )
-    test, until = manifest.parts.get("test"), bundle.fact("learned_until")
-    if test and test.carts and test.first_cart <= until:
+    test, until = manifest.parts.get("test"), learned_until(bundle)
+    if test and test.carts and datetime.fromisoformat(test.first_cart) <= until:
         raise InputError(
-            f"the model learned from carts up to {until}, and the test part begins at "
+            f"the model learned from carts up to {until.isoformat()}, and the test part begins at "
             f"{test.first_cart}: evaluate on later carts, or train on this training set"
         )
 

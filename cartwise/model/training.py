@@ -7,6 +7,7 @@ with the margin of a booster that has seen no cart of its user.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -206,7 +207,9 @@ def _facts(manifest: Manifest) -> dict[str, Any]:
 
 def _learned_until(manifest: Manifest) -> str:
     """Time of the last cart that the model or its calibration saw, ISO 8601."""
-    return max(part.last_cart for name, part in manifest.parts.items() if name != "test")
+    seen = (part.last_cart for name, part in manifest.parts.items() if name != "test")
+    # Their order as texts is that of their moments only where all have one offset from UTC.
+    return max(seen, key=datetime.fromisoformat)
 
 
 def _files(

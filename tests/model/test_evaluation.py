@@ -180,6 +180,23 @@ def test_an_empty_test_part_is_refused(outcome: Outcome, tmp_path: Path) -> None
         evaluate(outcome.model, training, tmp_path / "out", ROUGH)
 
 
+def test_the_test_part_begins_after_the_model_in_whatever_time_zone_it_is_told(
+    outcome: Outcome, tmp_path: Path
+) -> None:
+    training = Path(shutil.copytree(outcome.world.training, tmp_path / "training"))
+    model = Path(shutil.copytree(outcome.model, tmp_path / "model"))
+    begin_test_part(training, "2026-01-17T06:00:00-10:00")
+    evaluate(model, training, tmp_path / "out", ROUGH)
+    begin_test_part(training, "2026-01-17T23:50:00+09:00")
+    with pytest.raises(InputError, match="learned from carts up to 2026-01-17T15:50:00"):
+        evaluate(model, training, tmp_path / "out", ROUGH)
+
+
+def begin_test_part(training: Path, moment: str) -> None:
+    parts = read_manifest(training)["parts"]
+    change_manifest(training, parts={**parts, "test": {**parts["test"], "first_cart": moment}})
+
+
 def test_an_output_that_cannot_be_written_is_named(outcome: Outcome, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file/out"):

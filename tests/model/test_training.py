@@ -19,7 +19,13 @@ from cartwise.model.calibration import Calibrator
 from cartwise.model.policy import Economics
 from cartwise.model.training import TrainingSettings, train
 from tests.model.conftest import QUICK
-from tests.model.worlds import change_manifest, change_part, read_part, write_world
+from tests.model.worlds import (
+    change_manifest,
+    change_part,
+    read_manifest,
+    read_part,
+    write_world,
+)
 
 TWO_THREADS = replace(QUICK, seeding=Seeding(threads=2))
 TRAIN_AGAIN = """
@@ -195,6 +201,15 @@ def test_a_bundle_tells_what_was_set_and_what_was_found(tmp_path: Path, kind: st
     metrics = train(training, tmp_path / "model", settings).metrics
     assert TrainingSettings.of(Bundle.load(tmp_path / "model").parameters()) == settings
     assert metrics["depth"] == depth(tmp_path / "model")
+
+
+def test_the_last_cart_is_told_whatever_time_zones_parts_are_in(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=300).training
+    parts = read_manifest(training)["parts"]
+    train_part = {**parts["train"], "last_cart": "2026-01-02T19:50:00+14:00"}
+    change_manifest(training, parts={**parts, "train": train_part})
+    metrics = train(training, tmp_path / "model", QUICK).metrics
+    assert metrics["learned_until"] == parts["calibration"]["last_cart"]
 
 
 def test_a_full_output_folder_is_refused_before_training(tmp_path: Path) -> None:
