@@ -46,7 +46,7 @@ def test_a_long_log_is_cut_by_share() -> None:
     assert shares == pytest.approx([0.6, 0.1, 0.1, 0.2], abs=0.001)
 
 
-def test_few_carts_make_two_parts() -> None:
+def test_a_small_sample_has_two_parts() -> None:
     result = split(np.arange(100) * 600, 1800, SplitSettings())
     assert result.is_small
     assert result.count("validation") == result.count("calibration") == 0

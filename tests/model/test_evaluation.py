@@ -302,7 +302,7 @@ def evaluated(folder: Path, world: World) -> Evaluation:
     return evaluate(folder / "model", world.training, folder / "out", ROUGH, truth=world.truth)
 
 
-def test_few_carts_are_said_plainly_and_have_wide_intervals(
+def test_a_small_sample_is_said_plainly_and_has_wide_intervals(
     outcome: Outcome, tmp_path: Path
 ) -> None:
     found = evaluated(tmp_path, small(tmp_path))
