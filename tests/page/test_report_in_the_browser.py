@@ -20,6 +20,10 @@ SPAN = {
     "kind": "events_missing",
     "reason": "no event of any kind, where the days before and after had thousands",
 }
+PIXELS = """all => all.map(one => {
+    const { c, d } = one.getCTM();
+    return parseFloat(getComputedStyle(one).fontSize) * Math.hypot(c, d);
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return evaluate(folder / "model", world.training, folder, ROUGH).report
 
 
-@pytest.fixture(params=[(1280, "light"), (390, "dark")])
+@pytest.fixture(params=[(1280, "light"), (360, "dark")])
 def page(browser: Browser, report: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
     width, scheme = request.param
     context = browser.new_context(viewport={"width": width, "height": 850}, color_scheme=scheme)
@@ -57,6 +61,15 @@ def test_no_plot_is_blown_up_beyond_its_column(page: Page) -> None:
     widths = [box["width"] for box in boxes(page.locator("figure"))]
     assert max(widths) == min(widths)
     assert max(widths) <= 560
+
+
+def test_text_in_plots_is_whole_and_large_enough_to_read(page: Page) -> None:
+    for plot in page.locator("figure svg").all():
+        (place,) = boxes(plot)
+        texts = plot.locator("text")
+        for text in boxes(texts):
+            assert place["left"] - 1 <= text["left"] < text["right"] <= place["right"] + 1
+        assert min(texts.evaluate_all(PIXELS)) > 8.5
 
 
 def test_the_names_of_features_lie_on_no_dot(page: Page) -> None:

@@ -16,6 +16,7 @@ from cartwise.model.report.drawing import (
     MODEL,
     MUTED,
     RIVALS,
+    TALL_INCHES,
     WARM,
     figure,
     percent,
@@ -26,13 +27,14 @@ from cartwise.model.slices import Slice
 
 _ROW_INCHES: Final = 0.185
 _LONGEST_NAME: Final = 28
+_NAME_POINTS: Final = 7.8
 
 
 def draw_rivals(estimates: Mapping[str, Estimate]) -> str:
     """AUC and log loss of the model and every baseline with their intervals, best AUC first."""
     rivals = sorted(BASELINES, key=lambda name: -estimates[f"baseline_{name}_auc"].value)
     rows = {"model": "", **{name: f"baseline_{name}_" for name in rivals}}
-    with figure(columns=2, sharey=True) as (drawn, panels):
+    with figure(TALL_INCHES, columns=2, sharey=True) as (drawn, panels):
         for axes, measure in zip(panels, ("auc", "log_loss"), strict=True):
             model = estimates[measure]
             axes.axvspan(model.low, model.high, color=MODEL, alpha=BAND, lw=0)
@@ -41,7 +43,7 @@ def draw_rivals(estimates: Mapping[str, Estimate]) -> str:
                 _dot(axes, place, found.value, found.low, found.high, RIVALS[name])
             axes.set_title(measure.replace("auc", "AUC").replace("_", " "), color=INK)
             axes.grid(visible=False, axis="y")
-            axes.xaxis.set_major_locator(MaxNLocator(4))
+            axes.xaxis.set_major_locator(MaxNLocator(3))
         panels[0].set_yticks(range(len(rows)), [rival_title(name) for name in rows], color=INK)
         panels[0].set_ylim(len(rows) - 0.5, -0.5)
         return to_svg(drawn, "rivals")
@@ -59,16 +61,17 @@ def draw_slices(slices: Sequence[Slice]) -> str:
             _dot(share, place, row.bought.value, row.bought.low, row.bought.high, WARM)
             share.plot(row.predicted, place, "|", color=INK, ms=8, mew=1.4)
         names = ["" if isinstance(row, str) else _slice_name(row) for row in rows]
-        quality.set_yticks(range(len(rows)), names)
+        quality.set_yticks(range(len(rows)), names, fontsize=_NAME_POINTS)
         quality.set_ylim(len(rows) - 0.4, -0.6)
         quality.axvline(0.5, color=MUTED, lw=0.8)
+        for axes in (quality, share):
+            axes.grid(visible=False, axis="y")
+            axes.xaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10]))
         if not any(math.isfinite(one.auc.value) for one in slices):
             quality.set(xticks=[], xlabel="cannot be told")
         quality.set_title("AUC", color=MODEL)
-        share.set_title("bought, | predicted", color=WARM)
+        share.set_title("bought", color=WARM)
         share.xaxis.set_major_formatter(percent)
-        for axes in (quality, share):
-            axes.grid(visible=False, axis="y")
         return to_svg(drawn, "slices")
 
 

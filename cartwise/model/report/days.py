@@ -25,7 +25,7 @@ from cartwise.model.report.drawing import (
 Array = NDArray[np.float64]
 
 _PART_COLORS: Final = {"train": MODEL, "validation": GOLD, "calibration": PURPLE, "test": WARM}
-_HEIGHT_INCHES: Final = 3.9
+_HEIGHT_INCHES: Final = 3.4
 _MANY_DAYS: Final = 100
 _NAMED_DAYS: Final = 6
 

@@ -16,8 +16,10 @@ from matplotlib.figure import Figure
 
 from cartwise.model.summary import baseline_title
 
-WIDTH_INCHES: Final = 4.7
-HEIGHT_INCHES: Final = 3.5
+WIDTH_INCHES: Final = 3.9
+HEIGHT_INCHES: Final = 2.95
+TALL_INCHES: Final = 3.4
+"""For plots with a long legend, and those beside them."""
 
 _NAMES: Final = (
     *("ink", "muted", "grid", "model", "warm", "green", "purple", "gold", "pink", "gray"),

@@ -108,8 +108,8 @@ PLOTS: Final[Mapping[str, Plot]] = {
     ),
     "slices": Plot(
         "By kind of cart",
-        "Bars are 95 % intervals. A tick away from its dot is a kind of cart for which the "
-        "probabilities are off.",
+        "Bars are 95 % intervals, and ticks what was predicted. A tick away from its dot is a kind "
+        "of cart for which the probabilities are off.",
         lambda evidence: draw_slices(evidence.findings.slices),
     ),
     "contributions": Plot(

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cartwise.model.findings import SHARES
@@ -14,6 +15,7 @@ from cartwise.model.report.drawing import (
     MODEL,
     MUTED,
     RIVALS,
+    TALL_INCHES,
     figure,
     percentages,
     rival_title,
@@ -27,32 +29,32 @@ _POINTS: Final = 240
 
 def draw_roc(gains: Mapping[str, Gains]) -> str:
     """ROC curves of the model and every baseline."""
-    with figure() as (drawn, [axes]):
+    with figure(TALL_INCHES) as (drawn, [axes]):
         for name, found in _model_last(gains):
             not_bought = found.carts - found.bought
             x, y = _thinned(not_bought / not_bought[-1], found.bought / found.bought[-1])
             _curve(axes, name, x, y, f"{rival_title(name)}  {found.auc:.3f}")
         percentages(axes, "abandoned carts above the threshold", "bought carts above it")
-        _legend(axes, "AUC", "lower right")
+        _legend(drawn, "AUC")
         return to_svg(drawn, "roc")
 
 
 def draw_precision_recall(gains: Mapping[str, Gains]) -> str:
     """Precision over recall of the model and every baseline."""
-    with figure() as (drawn, [axes]):
+    with figure(TALL_INCHES) as (drawn, [axes]):
         for name, found in _model_last(gains):
             recall = found.bought[1:] / found.bought[-1]
             precision = found.bought[1:] / found.carts[1:]
             x, y = _thinned(np.append(0.0, recall), np.append(precision[0], precision))
             _curve(axes, name, x, y, f"{rival_title(name)}  {found.average_precision:.3f}")
         percentages(axes, "share of all bought carts found", "share bought among those found")
-        _legend(axes, "average precision", "best")
+        _legend(drawn, "average precision")
         return to_svg(drawn, "precision-recall")
 
 
 def draw_gain(gains: Mapping[str, Gains]) -> str:
     """The share of bought carts among the highest-scored carts, with lift at 1, 5, 10, 20 %."""
-    with figure() as (drawn, [axes]):
+    with figure(TALL_INCHES) as (drawn, [axes]):
         for name, found in _model_last(gains):
             x, y = _thinned(found.carts / found.carts[-1], found.bought / found.bought[-1])
             _curve(axes, name, x, y, rival_title(name))
@@ -62,7 +64,7 @@ def draw_gain(gains: Mapping[str, Gains]) -> str:
         for share in SHARES:
             _mark_lift(axes, share, model.capture(share))
         percentages(axes, "carts, highest probabilities first", "share of all bought carts found")
-        _legend(axes, "", "lower right")
+        _legend(drawn, "")
         return to_svg(drawn, "gain")
 
 
@@ -82,10 +84,17 @@ def _curve(axes: Axes, name: str, x: Array, y: Array, label: str) -> None:
     axes.plot(x, y, color=RIVALS[name], lw=width, label=label)
 
 
-def _legend(axes: Axes, title: str, place: Any) -> None:
-    """The last curve drawn is the most important: it is named first."""
-    handles, names = axes.get_legend_handles_labels()
-    axes.legend(handles[::-1], names[::-1], loc=place, title=title or None, alignment="left")
+def _legend(drawn: Figure, title: str) -> None:
+    """Below the axes, where it hides nothing; the last curve drawn is the most important."""
+    handles, names = drawn.axes[0].get_legend_handles_labels()
+    drawn.legend(
+        handles[::-1],
+        names[::-1],
+        loc="outside lower left",
+        ncols=2,
+        title=title or None,
+        alignment="left",
+    )
 
 
 def _mark_lift(axes: Axes, share: float, captured: float) -> None:

@@ -22,7 +22,7 @@ def draw_contributions(contributions: Contributions) -> str:
     """The strongest features: a dot per cart at its contribution, colored by the value."""
     strongest = contributions.strongest(_STRONGEST)
     step = -(-len(contributions.values) // _DOTS)
-    with figure(0.6 + 0.46 * max(2, len(strongest))) as (drawn, [axes]):
+    with figure(0.6 + 0.42 * max(2, len(strongest))) as (drawn, [axes]):
         for place, feature in enumerate(strongest):
             values = contributions.values[::step, feature]
             colors = _value_colors(contributions.vectors[::step, feature])
