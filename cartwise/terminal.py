@@ -22,6 +22,13 @@ from cartwise.progress import SILENT, Advance, Progress
 
 SECONDS_BETWEEN_LINES: Final = 10.0
 
+_WORDS: Final = 64
+"""What a line with a bar takes beside the bar, in characters; the speed is a good part of it."""
+_SPEED: Final = 80
+"""A narrower terminal is not told it."""
+_TELLING: Final = 0.05
+"""Before this share is done, the time left is anybody's guess: programs are compiled at first."""
+
 
 def open_progress(*, quiet: bool = False) -> Progress:
     """The progress that suits where stderr leads to."""
@@ -35,7 +42,13 @@ def amount(number: float, unit: str) -> str:
     for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if number >= size:
             return f"{number / size:.1f} {prefix} {unit}"
-    return f"{number:.0f} {unit}"
+    whole = f"{number:.0f}"
+    return f"{whole} {unit.removesuffix('s') if whole == '1' else unit}"
+
+
+def _at(speed: float, unit: str) -> str:
+    """A speed, with what parts it from what stands before; empty where it would be told as 0."""
+    return f", {amount(speed, unit)}/s" if speed >= 1 else ""
 
 
 class BarProgress:
@@ -46,11 +59,12 @@ class BarProgress:
 
     @contextmanager
     def task(self, name: str, total: int | None, unit: str) -> Iterator[Advance]:
+        width = self._console.width
         columns = (
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description:<24}"),
-            BarColumn(32),
-            _Done(),
+            BarColumn(min(32, max(8, width - _WORDS))),
+            _Done(with_speed=width >= _SPEED),
             TimeRemainingColumn(elapsed_when_finished=True),
         )
         with Bars(*columns, console=self._console) as bars:
@@ -63,11 +77,14 @@ class BarProgress:
 
 
 class _Done(ProgressColumn):
+    def __init__(self, *, with_speed: bool) -> None:
+        super().__init__()
+        self._with_speed = with_speed
+
     def render(self, task: Task) -> Text:
         unit = task.fields["unit"]
-        speed = task.finished_speed or task.speed
-        told = amount(task.completed, unit)
-        return Text(f"{told}, {amount(speed, unit)}/s" if speed else told, style="cyan")
+        speed = (task.finished_speed or task.speed or 0.0) if self._with_speed else 0.0
+        return Text(f"{amount(task.completed, unit)}{_at(speed, unit)}", style="cyan")
 
 
 class LineProgress:
@@ -100,10 +117,11 @@ class _Line:
         speed = self._done / seconds
         left = max(0, (self._total or 0) - self._done)
         share = f" of {amount(self._done + left, self._unit)}" if left else ""
-        wait = f", {left / speed:.0f} s left" if left and speed else ""
+        is_told = left and self._done >= _TELLING * (self._done + left)
+        wait = f", {left / speed:.0f} s left" if is_told else ""
         _write(
-            f"{self._name}: {amount(self._done, self._unit)}{share} in {seconds:.1f} s, "
-            f"{amount(speed, self._unit)}/s{wait}"
+            f"{self._name}: {amount(self._done, self._unit)}{share} in {seconds:.1f} s"
+            f"{_at(speed, self._unit)}{wait}"
         )
 
 

@@ -4,6 +4,7 @@ import io
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from cartwise import terminal
 from cartwise.progress import Silent
@@ -32,6 +33,27 @@ def test_bars_show_name_and_amount() -> None:
     assert "10 events" in screen.getvalue()
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_bar_takes_one_line_at_any_width(width: int) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=width)
+    with BarProgress(console).task("train on all but the test", 12_700_000, "bytes") as advance:
+        advance(12_700_000)
+    last = Text.from_ansi(screen.getvalue()).plain.strip().splitlines()[-1]
+    assert "12.7 M bytes" in last
+    assert "0:00:00" in last
+
+
+def test_the_time_left_is_not_guessed_from_the_first_moments(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([0.0, 14.8, 14.8, 15.0])
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(clock))
+    with LineProgress().task("label carts", 28, "days") as advance:
+        advance(1)
+    assert capsys.readouterr().err.splitlines()[0] == "label carts: 1 day of 28 days in 14.8 s"
+
+
 def test_quiet_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     progress = open_progress(quiet=True)
     assert isinstance(progress, Silent)
@@ -48,6 +70,7 @@ def test_not_a_terminal_gets_lines() -> None:
 )
 def test_amounts_read_as_people_say_them(number: float, text: str) -> None:
     assert amount(number, "x") == text
+    assert amount(1, "events") == "1 event"
 
 
 @pytest.mark.parametrize("width", [40, 120])

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from cartwise.counting import counted
 from cartwise.data.gaps import find_gaps
 from cartwise.data.outages import detect, hourly_counts
 from cartwise.data.spans import Span, read_spans, reconcile, write_spans
@@ -30,5 +31,5 @@ def known_outages(lake: Path, file: Path | None, progress: Progress) -> list[Spa
     if counting:
         undecided = sum(span.status != "confirmed" for span in counting)
         told = f"{undecided} of them suspect: look at them" if undecided else "all confirmed"
-        progress.say(f"carts near {len(counting)} span(s) are left out, {told} ({file})")
+        progress.say(f"carts near {counted(len(counting), 'span')} are left out, {told} ({file})")
     return counting

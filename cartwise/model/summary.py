@@ -61,7 +61,7 @@ def small_sample_warning(metrics: Mapping[str, Any]) -> str:
     if not metrics["small_sample"]:
         return ""
     told = _SMALL if metrics["carts_test"] >= _HARDLY_ANY else _HARDLY_ANY_CARTS
-    return told.format(train=metrics["carts_train"], test=metrics["carts_test"])
+    return told.format(train=f"{metrics['carts_train']:,}", test=f"{metrics['carts_test']:,}")
 
 
 def _ranking(metrics: Mapping[str, Any]) -> str:

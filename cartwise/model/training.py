@@ -165,7 +165,8 @@ def _recent(times: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def _fit_small_sample(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _Fitted:
     """All carts train; each is calibrated on by a booster that has not seen its session."""
-    progress.say(f"small sample ({data.manifest.carts('train')}): fixed rounds, folds to calibrate")
+    carts = counted(data.manifest.carts("train"), "cart")
+    progress.say(f"small sample ({carts}): fixed rounds, folds to calibrate")
     names, boosting = data.manifest.feature_names, settings.small_sample
     seeding = settings.seeding.for_carts(data.manifest.carts("train"))
     frame = data.columns("train", [*names, LABEL, "user_session"])
