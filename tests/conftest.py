@@ -11,10 +11,15 @@ from typing import Any
 # read when the library is loaded, here and in every process that a test starts.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+import hypothesis
 import prometheus_client  # noqa: F401 - before Feast, which would change how it keeps values
 import pytest
 
 from tests.commands import Commands, forget_settings
+
+# How long an example takes is the machine's, not the code's.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 REQUIRE_ALL = os.environ.get("CARTWISE_REQUIRE_ALL") == "1"
 

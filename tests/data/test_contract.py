@@ -3,7 +3,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cartwise.data.contract import LINE, Checked, check, parse_times
@@ -113,14 +113,12 @@ def test_what_is_no_time_is_null(text: str) -> None:
     assert parse_times(pl.Series("event_time", [text])).to_list() == [None]
 
 
-@settings(deadline=None)
 @given(st.lists(st.text("0123456789-:.+TZUC ", max_size=30) | st.text(max_size=5), min_size=1))
 def test_no_text_is_too_odd_to_be_read_or_refused(texts: list[str]) -> None:
     parted = checked(*(event(event_time=text) for text in texts))
     assert parted.events.height + parted.refused.height == len(texts)
 
 
-@settings(deadline=None)
 @given(
     number=st.integers(-(2**63), 2**63 - 1) | st.integers(0, 2_000_000_000_000),
     unit=st.sampled_from(["ms", "us", "ns"]),

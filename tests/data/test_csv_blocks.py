@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cartwise.data.csv_blocks import blocks, line_count, read_block, read_layout
@@ -29,7 +29,6 @@ def rows_of(rows: RawRows) -> list[tuple[object, ...]]:
     return [*fields.rows(), *malformed.rows()]
 
 
-@settings(deadline=None)
 @given(lines=st.lists(LINES, min_size=1, max_size=6), ended=st.booleans())
 @example(lines=[INTACT, INTACT + b",1", INTACT[:-2]], ended=True)
 @example(lines=[INTACT, b"", INTACT], ended=False)
@@ -44,7 +43,6 @@ def test_a_line_is_read_alike_alone_and_among_others(lines: list[bytes], *, ende
     )
 
 
-@settings(deadline=None)
 @given(st.lists(st.text('a5 ,"ä', max_size=4), min_size=9, max_size=9))
 def test_fields_that_a_csv_writer_wrote_come_back(fields: list[str]) -> None:
     row = dict(zip(COLUMNS, fields, strict=True))
@@ -53,7 +51,6 @@ def test_fields_that_a_csv_writer_wrote_come_back(fields: list[str]) -> None:
         assert rows.fields.select(COLUMNS).row(0) == tuple(text or None for text in fields)
 
 
-@settings(deadline=None)
 @given(
     text=st.lists(st.sampled_from([b"a", b"bcd", b"\n", b"\r\n"]), max_size=30).map(b"".join),
     block_bytes=st.integers(4, 40),

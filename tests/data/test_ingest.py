@@ -103,7 +103,7 @@ def assert_is_truth(out: Path, report: IngestReport, rows: list[Row | None]) -> 
         ]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(rows=LOGS, ending=st.sampled_from(FORMATS), chunk_rows=st.sampled_from([1, 3, 100]))
 def test_every_row_becomes_what_the_contract_says(
     rows: list[Row], ending: str, chunk_rows: int
@@ -121,7 +121,7 @@ def test_every_row_becomes_what_the_contract_says(
             ]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(GOOD_ROWS | ROWS | MALFORMED, min_size=1, max_size=12))
 def test_malformed_lines_do_not_touch_their_neighbours(lines: list[Row | str]) -> None:
     with TemporaryDirectory() as folder:
@@ -131,7 +131,7 @@ def test_malformed_lines_do_not_touch_their_neighbours(lines: list[Row | str]) -
         assert_is_truth(Path(folder) / "lake", report, rows)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     rows=LOGS,
     cuts=st.tuples(st.integers(0, 12), st.integers(0, 12)),

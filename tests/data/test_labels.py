@@ -59,7 +59,7 @@ def _is_first(cart: Event, before: Sequence[Event]) -> bool:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     logs(max_size=40),
     st.sampled_from([1, 600, 3600, DAY, 3 * DAY]),

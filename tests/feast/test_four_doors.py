@@ -51,7 +51,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("models") / "one")
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(ingested_logs().filter(lambda log: any(event.event_type == "cart" for event in log)))
 def test_all_four_agree_on_generated_logs(
     tmp_path_factory: pytest.TempPathFactory, model: Path, log: list[Event]

@@ -64,7 +64,7 @@ def test_an_empty_text_names_nobody_as_in_the_log(world: FeatureStore) -> None:
     assert table["brand"].to_list() == ["a", "", None]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(ingested_logs())
 def test_vectors_at_events_are_those_of_replay_to_the_bit(
     tmp_path_factory: pytest.TempPathFactory, log: list[Event]
@@ -80,7 +80,7 @@ def test_vectors_at_events_are_those_of_replay_to_the_bit(
     assert vectors(job.to_arrow()).tobytes() == truth[rows].tobytes()
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(ingested_logs(), st.lists(st.integers(-(10**6), 10**8), min_size=1, max_size=6))
 def test_features_at_any_moment_are_those_of_the_definition(
     tmp_path_factory: pytest.TempPathFactory, log: list[Event], moments: list[int]

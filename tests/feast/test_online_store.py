@@ -85,7 +85,7 @@ def test_an_empty_text_names_nobody_as_in_the_log(tmp_path: Path) -> None:
     assert answer["brand_cart_28d"][0] > 0
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(ingested_logs() | ingested_logs(late=True))
 def test_the_vector_of_a_cart_is_that_of_serving_and_of_replay(
     tmp_path_factory: pytest.TempPathFactory, log: list[Event]
@@ -106,7 +106,7 @@ def test_the_vector_of_a_cart_is_that_of_serving_and_of_replay(
     assert ours.tobytes() == served.tobytes()
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(ingested_logs())
 def test_materialized_features_are_those_of_the_definition(
     tmp_path_factory: pytest.TempPathFactory, log: list[Event]

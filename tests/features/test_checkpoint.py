@@ -18,9 +18,7 @@ from tests.reference import Event
 HEAD = Checkpoint(SPECIFICATION.fingerprint, 0, 0, "history")
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(logs())
 def test_states_come_back_to_the_bit(
     tmp_path_factory: pytest.TempPathFactory, log: list[Event]

@@ -40,7 +40,7 @@ def read(state: NDArray[np.float64], time: int) -> NDArray[np.float64]:
     return out
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(EVENTS, st.integers(0, 5 * LANDMARK_SECONDS))
 def test_the_landmark_of_a_state_changes_no_bit(
     events: list[tuple[int, int, float]], later: int
@@ -51,7 +51,7 @@ def test_the_landmark_of_a_state_changes_no_bit(
     assert read(early, time).tobytes() == read(late, time).tobytes()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(EVENTS, st.randoms())
 def test_the_order_of_events_does_not_matter(
     events: list[tuple[int, int, float]], random: st.DataObject
@@ -64,7 +64,7 @@ def test_the_order_of_events_does_not_matter(
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(EVENTS, EVENTS)
 def test_merging_states_of_disjoint_events_adds_them(
     ours: list[tuple[int, int, float]], theirs: list[tuple[int, int, float]]

@@ -35,7 +35,7 @@ def replayed(log: list[Event], rows: np.ndarray) -> np.ndarray:
     return Replay(SPECIFICATION).vectors(frame(log), rows)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(logs())
 def test_keys_are_those_of_replay(log: list[Event]) -> None:
     live, events = Live(EVERY_KEY), frame(log)
@@ -48,7 +48,7 @@ def test_keys_are_those_of_replay(log: list[Event]) -> None:
     assert [live.keys(event) for event in live_log(log)] == expected
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(logs() | logs(late=True))
 def test_the_stream_equals_replay_to_the_bit_from_the_log_s_start(log: list[Event]) -> None:
     walked = step({}, live_log(log))
@@ -56,7 +56,7 @@ def test_the_stream_equals_replay_to_the_bit_from_the_log_s_start(log: list[Even
     assert walked.vectors.tobytes() == replayed(log, walked.carts).tobytes()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(logs() | logs(late=True))
 def test_one_event_at_a_time_equals_replay_to_the_bit(log: list[Event]) -> None:
     states: dict[bytes, bytes] = {}
@@ -65,7 +65,7 @@ def test_one_event_at_a_time_equals_replay_to_the_bit(log: list[Event]) -> None:
     assert np.concatenate(vectors).tobytes() == replayed(log, carts).tobytes()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(logs() | logs(late=True))
 def test_the_deltas_of_batches_add_up_to_the_states_of_a_replay(log: list[Event]) -> None:
     states: dict[bytes, bytes] = {}
@@ -81,7 +81,7 @@ def test_the_deltas_of_batches_add_up_to_the_states_of_a_replay(log: list[Event]
     assert not states
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(logs())
 def test_a_request_equals_the_definition_before_and_after_the_stream(log: list[Event]) -> None:
     states: dict[bytes, bytes] = {}

@@ -37,7 +37,7 @@ def key(entity: int) -> bytes:
     return pack_keys(entity, np.array([[1, 2]], dtype=np.uint64))[0]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(ENTITIES, HISTORIES)
 def test_unpacking_gives_the_dense_state_to_the_bit(
     entity: int, history: list[tuple[int, int, float]]
@@ -46,7 +46,7 @@ def test_unpacking_gives_the_dense_state_to_the_bit(
     assert PACKING.unpack(entity, PACKING.pack(entity, state[None]))[0].tobytes() == state.tobytes()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(ENTITIES, HISTORIES, HISTORIES)
 def test_packed_states_merge_like_dense_ones_to_the_bit(
     entity: int, ours: list[tuple[int, int, float]], theirs: list[tuple[int, int, float]]
@@ -58,7 +58,7 @@ def test_packed_states_merge_like_dense_ones_to_the_bit(
     assert merged == PACKING.pack(entity, old[None])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ENTITIES, HISTORIES)
 def test_a_delta_to_nothing_is_the_state(
     entity: int, history: list[tuple[int, int, float]]

@@ -27,7 +27,7 @@ def probed(events: pl.DataFrame, keys: pl.DataFrame, times: list[int], positions
     return {e.name: out for e, out in zip(ENTITIES, walk.readings(), strict=True)}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(logs() | logs(late=True))
 def test_a_probe_right_after_an_event_reads_what_replay_reads_to_the_bit(log: list[Event]) -> None:
     events = frame(log)
@@ -40,7 +40,7 @@ def test_a_probe_right_after_an_event_reads_what_replay_reads_to_the_bit(log: li
         np.testing.assert_array_equal(ours, theirs)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(logs(), st.data())
 def test_a_probe_at_any_moment_reads_what_the_definition_says(
     log: list[Event], data: st.DataObject
@@ -59,7 +59,7 @@ def test_a_probe_at_any_moment_reads_what_the_definition_says(
             np.testing.assert_allclose(ours, truth, rtol=1e-9, atol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(logs(), st.integers(0, 10**7))
 def test_a_state_made_of_its_readings_reads_the_same_at_any_later_moment(
     log: list[Event], later: int

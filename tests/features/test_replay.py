@@ -41,13 +41,13 @@ def in_the_visit_of_another() -> list[Event]:
 
 
 @example(in_the_visit_of_another())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(logs() | logs(late=True))
 def test_replay_equals_reference(log: list[Event]) -> None:
     np.testing.assert_allclose(all_vectors(frame(log)), truth(log), rtol=1e-5, atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(logs() | logs(late=True))
 def test_deleting_the_future_changes_no_bit(log: list[Event]) -> None:
     events = frame(log)
@@ -56,7 +56,7 @@ def test_deleting_the_future_changes_no_bit(log: list[Event]) -> None:
         assert all_vectors(events.head(cut)).tobytes() == whole[:cut].tobytes()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(logs())
 def test_carried_states_continue_to_the_bit(log: list[Event]) -> None:
     events, half = frame(log), len(log) // 2
@@ -67,7 +67,7 @@ def test_carried_states_continue_to_the_bit(log: list[Event]) -> None:
     assert rest.tobytes() == all_vectors(events)[half:].tobytes()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(logs())
 def test_forgetting_expired_states_changes_no_bit(log: list[Event]) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -129,7 +129,7 @@ def _shop(size: int) -> list[Event]:
     ]  # fmt: skip
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(logs() | logs(late=True), st.integers(1, 5))
 def test_states_as_a_whole_are_what_the_kernel_makes_of_the_events(
     log: list[Event], at_a_time: int

@@ -121,7 +121,7 @@ def test_only_the_first_cart_of_a_session_and_product_is_scored() -> None:
     assert [score.cart_time for score in published.scores] == [wire.format_time(1_570_000_000)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from(["read", "before", "after", "none"]), max_size=12))
 def test_a_store_that_comes_and_goes_loses_and_doubles_nothing(failures: list[str]) -> None:
     events, states = shop(400), FailingStore(failures)
@@ -131,7 +131,7 @@ def test_a_store_that_comes_and_goes_loses_and_doubles_nothing(failures: list[st
     assert applied(states) == 200
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.randoms(use_true_random=False))
 def test_members_that_die_and_partitions_that_move_lose_and_double_nothing(
     rng: random.Random,
@@ -168,7 +168,7 @@ def test_two_workers_that_both_believe_to_own_a_partition_double_nothing() -> No
     assert applied(states) == 500
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.randoms(use_true_random=False))
 def test_duplicates_within_the_horizon_count_once_in_any_order(rng: random.Random) -> None:
     events, states = shop(150), store()
