@@ -61,6 +61,12 @@ def _facts(title: str | None = None) -> Table:
     return table
 
 
+def whole_lines(rows: Rows) -> Text:
+    """Names and what is to be copied, a line each, in one piece however narrow the terminal is."""
+    lines = "\n".join(f"{name}: {value}" for name, value in rows)
+    return Text(lines, no_wrap=True, overflow="ignore")
+
+
 def columns_table(title: str, *columns: str) -> Columns:
     """An empty table; numbers stand right, what is called "" or "part" stands left."""
     table = Columns(

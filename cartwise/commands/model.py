@@ -1,5 +1,6 @@
 """``cartwise train``, ``evaluate`` and ``score``: from a training set to probabilities."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +17,7 @@ from cartwise.model.baselines import NAMES as BASELINES
 from cartwise.model.boosting import Boosting, Seeding
 from cartwise.model.evaluation import Evaluation, EvaluationSettings, require_free
 from cartwise.model.evaluation import evaluate as evaluate_model
+from cartwise.model.manifest import LEARNED_FROM
 from cartwise.model.mlflow_store import Tracking, require_reachable
 from cartwise.model.parameters import Parameters, read_parameters
 from cartwise.model.policy import Economics
@@ -44,7 +46,7 @@ from cartwise.options import (
 )
 from cartwise.progress import Progress
 from cartwise.scoring import score as score_carts
-from cartwise.tables import columns_table, facts_table, present
+from cartwise.tables import columns_table, facts_table, present, whole_lines
 from cartwise.terminal import open_progress
 
 
@@ -106,7 +108,7 @@ def train(
             found = _tuned(source, search, place if track else None, progress)
             settings = replace(settings, boosting=found)
         result = train_model(source, out, settings, progress=progress)
-    present(result.metrics, training_summary(result), as_json=as_json)
+    present(result.metrics, training_summary(result, training), as_json=as_json)
 
 
 class _Search(NamedTuple):
@@ -224,12 +226,21 @@ def evaluation_settings(seed: int, threads: int) -> EvaluationSettings:
     return EvaluationSettings(seed=seed, threads=threads)
 
 
-def training_summary(result: TrainingResult) -> RenderableType:
-    """What training made."""
-    facts = {name: str(value) for name, value in result.metrics.items()}
-    return facts_table(
-        "Model", [("bundle", str(result.model)), ("version", result.model_version), *facts.items()]
-    )
+def training_summary(result: TrainingResult, training: Path) -> RenderableType:
+    """What training made, and how to measure it."""
+    metrics, places = result.metrics, (str(result.model), str(training))
+    carts = sum(metrics[f"carts_{part}"] for part in LEARNED_FROM)
+    losses = {name: loss for name, loss in metrics.items() if name.endswith("_log_loss")}
+    facts = [
+        ("learned from", counted(carts, "cart")),
+        ("boosting", f"depth {metrics['depth']}, {counted(metrics['rounds'], 'round')}"),
+        ("calibration", metrics["calibration_method"]),
+        *((name.replace("_", " "), f"{loss:.4f}") for name, loss in losses.items()),
+        ("bundle", f"{result.model} (version {result.model_version})"),
+    ]
+    model, carts_of = map(shlex.quote, places)
+    command = f"cartwise evaluate --model {model} --training {carts_of} --out evaluation"
+    return Group(facts_table("Model", facts), whole_lines([("next", command)]))
 
 
 def evaluation_summary(evaluation: Evaluation) -> RenderableType:
@@ -244,7 +255,8 @@ def evaluation_summary(evaluation: Evaluation) -> RenderableType:
         table.add_row("[dim]true probabilities", with_interval(metrics, "ceiling_auc"))
         table.caption = f"share of the ceiling: {share}"
     warning = small_sample_warning(metrics)
-    return Group(table, f"[yellow]{warning}[/]") if warning else table
+    report = whole_lines([("report", evaluation.report.resolve().as_uri())])
+    return Group(table, *([f"[yellow]{warning}[/]"] if warning else []), report)
 
 
 def _measures(metrics: Mapping[str, Any], prefix: str) -> list[str]:

@@ -1,7 +1,6 @@
 """``cartwise run``: the whole pipeline at once."""
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from cartwise.commands.data import (
     DEFAULT_HORIZON,
@@ -33,7 +32,7 @@ from cartwise.options import (
 )
 from cartwise.pipeline import MODEL, Run, RunSettings
 from cartwise.pipeline import run as run_pipeline
-from cartwise.tables import present
+from cartwise.tables import present, whole_lines
 from cartwise.terminal import open_progress
 
 
@@ -76,16 +75,14 @@ def run(
 
 def run_summary(run: Run) -> RenderableType:
     """All that a run found, on one screen."""
-    where = [("report", run.evaluation.report.resolve().as_uri()), ("model", str(run.out / MODEL))]
+    where = [("model", str(run.out / MODEL))]
     if run.tracked:
         where.append(("experiments", _experiments(run.tracked.tracking_uri)))
-    addresses = "\n".join(f"{name}: {value}" for name, value in where)
     return Group(
         ingest_summary(run.ingest, None),
         training_set_summary(run.manifest),
         evaluation_summary(run.evaluation),
-        # An address must stay in one piece, however narrow the terminal is.
-        Text(addresses, no_wrap=True, overflow="ignore"),
+        whole_lines(where),
     )
 
 
