@@ -174,6 +174,7 @@ def _checksums(files: Mapping[str, bytes]) -> bytes:
 def _verified(path: Path) -> dict[str, bytes]:
     """The files of a bundle, each read once and as its checksum says."""
     try:
+        _require_bundle(path)
         contents = {entry.name: entry.read_bytes() for entry in sorted(path.iterdir())}
     except OSError as error:
         raise BundleError(f"the bundle '{path}' cannot be read: {error.strerror}") from error
@@ -187,6 +188,15 @@ def _verified(path: Path) -> dict[str, bytes]:
                 f"{_AGAIN}"
             )
     return contents
+
+
+def _require_bundle(path: Path) -> None:
+    """Raise BundleError where a folder never was a bundle; it tells of one that lies in it."""
+    if (path / SPEC).exists() or (path / CHECKSUMS).exists():
+        return
+    within = [entry for entry in sorted(path.iterdir()) if (entry / SPEC).is_file()]
+    hint = f"; '{within[0]}' is one" if within else ""
+    raise BundleError(f"'{path}' is no bundle: it has no {SPEC}{hint}")
 
 
 def _require_exactly(path: Path, names: set[str]) -> None:

@@ -60,6 +60,21 @@ def test_a_folder_that_is_absent_is_named(tmp_path: Path) -> None:
         Bundle.load(tmp_path / "nowhere")
 
 
+def test_a_folder_above_a_bundle_says_where_the_bundle_is(copied: Path) -> None:
+    with pytest.raises(BundleError) as told:
+        Bundle.load(copied.parent)
+    assert (
+        str(told.value) == f"'{copied.parent}' is no bundle: it has no spec.json; '{copied}' is one"
+    )
+
+
+def test_a_folder_of_something_else_is_no_bundle(tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(BundleError) as told:
+        Bundle.load(tmp_path)
+    assert str(told.value) == f"'{tmp_path}' is no bundle: it has no spec.json"
+
+
 @pytest.mark.parametrize("name", ["model.onnx", "spec.json", "calibration.json", "policy.json"])
 def test_a_foreign_file_with_right_checksums_is_still_refused(copied: Path, name: str) -> None:
     files = {**Bundle.load(copied).files, name: b'{"foreign": 1}'}
