@@ -11,7 +11,7 @@ import typer
 
 from cartwise import __version__
 from cartwise.errors import CartwiseError
-from cartwise.settings import file_settings, settings_file
+from cartwise.settings import Settled, file_settings, settings_file
 
 FIRST_STEPS: Final = "First steps"
 STEP_BY_STEP: Final = "Step by step"
@@ -145,6 +145,7 @@ def build_app(wanted: set[str]) -> typer.Typer:
     """
     app = typer.Typer(
         name="cartwise",
+        cls=Settled,
         help="How likely is a product that was just put into a cart to be bought?\n\n"
         "Start with 'cartwise demo', or give your own event files to 'cartwise run'. Every option "
         "may also be set in cartwise.toml, and what several commands share as CARTWISE_<OPTION> in "

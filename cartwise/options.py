@@ -8,6 +8,8 @@ import typer
 
 from cartwise.data.labels import Scope
 from cartwise.data.splits import By
+from cartwise.duration import parse_duration
+from cartwise.errors import UsageError
 
 GIGABYTE = 1_000_000_000
 
@@ -15,6 +17,19 @@ GIGABYTE = 1_000_000_000
 def option(*names: str, variable: str, **settings: Any) -> Any:
     """An option that may also be set as ``CARTWISE_<variable>`` in the environment."""
     return typer.Option(*names, envvar=f"CARTWISE_{variable}", show_envvar=False, **settings)
+
+
+def duration(*names: str, variable: str, **settings: Any) -> Any:
+    """An option that is a duration, and stays the text that it is."""
+    return option(*names, variable=variable, parser=_duration, metavar="DURATION", **settings)
+
+
+def _duration(text: object) -> str:
+    try:
+        parse_duration(str(text))
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from error
+    return str(text)
 
 
 Sources = Annotated[
@@ -41,10 +56,9 @@ Quiet = Annotated[bool, option("--quiet", "-q", variable="QUIET", help="Show no 
 
 Horizon = Annotated[
     str,
-    option(
+    duration(
         "--horizon",
         variable="HORIZON",
-        metavar="DURATION",
         help="A purchase counts if it follows the cart within this time: 30m, 24h, 7d.",
     ),
 ]

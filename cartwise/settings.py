@@ -8,13 +8,41 @@ options by their long names, at the top for every command that has them, or belo
 import os
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
 
 from cartwise.errors import InputError
 
 FILE: Final = Path("cartwise.toml")
 FILE_VARIABLE: Final = "CARTWISE_CONFIG"
+
+
+class Settled(TyperGroup):
+    """Commands whose errors name where a wrong value was set, if nobody typed it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.param_hint = error.param_hint or _source(error)
+            raise
+
+
+def _source(error: typer.BadParameter) -> str | None:
+    if error.ctx is None or error.param is None or error.param.name is None:
+        return None
+    source = error.ctx.get_parameter_source(error.param.name)
+    if source and source.name == "ENVIRONMENT":
+        return f"'{error.param.envvar}'"
+    if source and source.name == "DEFAULT_MAP":
+        option = next(name for name in error.param.opts if name.startswith("--"))
+        return f"'{option[2:]}' in {settings_file()}"
+    return None
 
 
 def settings_file() -> Path | None:
@@ -82,7 +110,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _refuse_unknown(path: Path, given: Mapping[str, Any], known: Collection[str]) -> None:
     for name in given:
         if name not in known:
-            raise InputError(
-                f"the settings file {path} sets '{name}', which is none of: "
-                f"{', '.join(sorted(known))}"
-            )
+            close = get_close_matches(name, known, 1)
+            hint = f"did you mean '{close[0]}'?" if close else ", ".join(sorted(known))
+            wrong = "which no command takes" if close else "which is none of"
+            raise InputError(f"the settings file {path} sets '{name}', {wrong}: {hint}")

@@ -23,6 +23,7 @@ from cartwise.options import (
     KafkaBootstrap,
     StoreUrl,
     TopicPrefix,
+    duration,
     option,
 )
 from cartwise.store import open_store
@@ -48,10 +49,9 @@ MetricsPort = Annotated[
 ]
 DuplicateHorizon = Annotated[
     str,
-    option(
+    duration(
         "--duplicate-horizon",
         variable="DUPLICATE_HORIZON",
-        metavar="DURATION",
         help="An event that comes again within this time of the log counts once.",
     ),
 ]
@@ -91,10 +91,9 @@ def stream(
     duplicate_horizon: DuplicateHorizon = "1h",
     session_timeout: Annotated[
         str,
-        option(
+        duration(
             "--session-timeout",
             variable="SESSION_TIMEOUT",
-            metavar="DURATION",
             help="Without a sign of life for so long, a worker's partitions go to others.",
         ),
     ] = "10s",
