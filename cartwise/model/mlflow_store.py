@@ -30,6 +30,13 @@ _MANNERS: Final = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
+_LOG_LEVELS: Final = {
+    "mlflow": logging.WARNING,
+    "alembic": logging.WARNING,
+    # It warns that there is no pip, which an environment of uv has not.
+    "mlflow.utils.environment": logging.ERROR,
+}
+
 _IMPATIENCE: Final = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 """For what is asked while nothing is done yet, or is asked again soon."""
 
@@ -135,8 +142,8 @@ def _pointed_at(address: str) -> Iterator[Any]:
     for name, value in _MANNERS.items():
         os.environ.setdefault(name, value)
     mlflow = import_module("mlflow")
-    for chatty in ("mlflow", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for chatty, level in _LOG_LEVELS.items():
+        logging.getLogger(chatty).setLevel(level)
     given = os.environ.get(TRACKING_URI)
     mlflow.set_tracking_uri(address)
     try:

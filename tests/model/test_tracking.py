@@ -1,3 +1,4 @@
+import logging
 import os
 import shutil
 from dataclasses import dataclass
@@ -172,6 +173,12 @@ def test_a_folder_that_cannot_be_written_is_named(outcome: Outcome, tmp_path: Pa
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file/mlflow"):
         track(outcome.model, Tracking(folder=tmp_path / "file" / "mlflow"), outcome.evaluation)
+
+
+def test_an_environment_without_pip_is_nothing_to_warn_of(tmp_path: Path) -> None:
+    with opened(Tracking(folder=tmp_path), OutputError, "{reason}"):
+        assert not logging.getLogger("mlflow.utils.environment").isEnabledFor(logging.WARNING)
+        assert logging.getLogger("mlflow").isEnabledFor(logging.WARNING)
 
 
 def told_of(error: Exception, place: Path) -> str:
