@@ -3,12 +3,14 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import Annotated, Final
 
 import typer
 
+from cartwise.errors import ApiError
 from cartwise.page.app import create_page
-from cartwise.page.client import Client
+from cartwise.page.client import Client, KeyRefused
 from cartwise.page.serving import open_page
 
 KEY_VARIABLE: Final = "CARTWISE_KEY"
@@ -34,5 +36,18 @@ def ui(
     password = os.environ.get(PASSWORD_VARIABLE)
     login = (user, password) if password else None
     with open_page(create_page(client), host, port, login) as url:
+        _warn_of_a_refused_key(client)
         sys.stderr.write(f"the page is at {url} (Ctrl-C ends it)\n")
         signal.pause()
+
+
+def _warn_of_a_refused_key(client: Client) -> None:
+    # An API that is away may come; the page says by itself that it is.
+    with suppress(ApiError):
+        try:
+            client.status()
+        except KeyRefused as refused:
+            sys.stderr.write(
+                f"the API at {client.url} refuses the page, whose key is in {KEY_VARIABLE}: "
+                f"{refused}\n"
+            )

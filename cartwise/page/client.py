@@ -18,6 +18,10 @@ _LONGEST_WAIT_SECONDS: Final = 10.0
 Facts = dict[str, Any]
 
 
+class KeyRefused(ApiError):
+    """The API does not know the key, misses one, or the key lacks a scope."""
+
+
 class TooOften(ApiError):
     """The key's rate is used up; ``wait_seconds`` tell when to come again."""
 
@@ -107,6 +111,8 @@ class Client:
             return response
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise TooOften(_told(response), float(response.headers.get("Retry-After", 1)))
+        if response.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+            raise KeyRefused(_told(response))
         raise ApiError(_told(response))
 
 

@@ -78,6 +78,17 @@ def test_a_refusal_is_told_with_its_place(site: Site) -> None:
         wrong.models()
 
 
+@pytest.mark.parametrize("key", ["", "cw_wrong"])
+def test_a_page_whose_key_is_refused_says_so_before_where_it_is(site: Site, key: str) -> None:
+    program = [sys.executable, "-m", "cartwise", "ui", "--api", site.api, "--port", "0"]
+    env = os.environ | {"CARTWISE_KEY": key}
+    with subprocess.Popen(program, env=env, stderr=subprocess.PIPE, text=True) as page:
+        assert page.stderr is not None
+        said = page.stderr.readline()
+        page.terminate()
+    assert f"the API at {site.api} refuses the page, whose key is in CARTWISE_KEY: " in said
+
+
 def test_a_report_executes_nothing(site: Site) -> None:
     frame = report_frame(site.client)
     assert 'sandbox=""' in frame
