@@ -46,7 +46,7 @@ def score_tab(client: Client, moments: Moments) -> None:
             label="Carts of late", choices=[], value=None, info="or type one below", scale=4
         )
         again = gr.Button("Look for newer carts", scale=1, size="sm")
-    known, first = gr.State({}), gr.State({})
+    known, first = gr.State({}), gr.State(({}, ""))
     boxes = []
     for names in (list(FIELDS)[:4], list(FIELDS)[4:]):
         with gr.Row():
@@ -66,22 +66,31 @@ def score_tab(client: Client, moments: Moments) -> None:
 
     def fill(title: str | None, carts: dict[str, Any]) -> list[Any]:
         cart = carts.get(title or "")
-        return [_text(cart[name]) if cart else gr.skip() for name in FIELDS]
+        return list(_texts(cart).values()) if cart else [gr.skip() for _ in FIELDS]
 
-    def begin(*values: str) -> Facts:
-        typed = dict(zip(FIELDS, values, strict=True))
-        return first_cart(client) if typed == EXAMPLE else {}
+    def begin(*values: str) -> tuple[Facts, str]:
+        if dict(zip(FIELDS, values, strict=True)) != EXAMPLE:
+            return {}, ""
+        cart = first_cart(client)
+        return cart, _answered(client, _texts(cart)) if FIELDS.keys() <= cart.keys() else ""
 
-    def begun(cart: Facts, *values: str) -> list[Any]:
-        first = beginning(cart, dict(zip(FIELDS, values, strict=True)))
-        return [first.get(name, gr.skip()) for name in FIELDS]
+    def begun(first: tuple[Facts, str], carts: dict[str, Any], *values: str) -> list[Any]:
+        (cart, told), typed = first, dict(zip(FIELDS, values, strict=True))
+        texts = beginning(cart, typed)
+        boxes = [texts.get(name, gr.skip()) for name in FIELDS]
+        if not told or typed != EXAMPLE:
+            return [gr.skip(), gr.skip(), gr.skip(), *boxes]
+        carts = carts | {_title(cart): cart}
+        return [gr.Dropdown(choices=list(carts), value=_title(cart)), carts, told, *boxes]
 
     def answer(*values: str) -> str:
         return _answered(client, dict(zip(FIELDS, values, strict=True)))
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
     # The API may take its time: what the boxes hold is asked again after its answer.
-    gr.on(moments, begin, boxes, first, **QUIETLY).then(begun, [first, *boxes], boxes, **QUIETLY)
+    begins = gr.on(moments, begin, boxes, first, **QUIETLY)
+    begins = begins.then(look, None, [picked, known], **QUIETLY)
+    begins.then(begun, [first, known, *boxes], [picked, known, shown, *boxes], **QUIETLY)
     again.click(look, outputs=[picked, known], **private)
     picked.focus(look, outputs=[picked, known], **private)
     picked.input(fill, [picked, known], boxes, **private).then(answer, boxes, shown, **private)
@@ -162,6 +171,10 @@ def _rests_on(features: Mapping[str, Any]) -> str:
 def _title(cart: Mapping[str, Any]) -> str:
     what = " ".join(filter(None, (cart["brand"], cart["category_code"]))) or f"{cart['product_id']}"
     return f"{cart['event_time'][11:19]}  {what}, {cart['price']:.2f}, user {cart['user_id']}"
+
+
+def _texts(cart: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _text(cart[name]) for name in FIELDS}
 
 
 def _text(value: object) -> str:

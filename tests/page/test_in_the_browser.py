@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from cartwise.page.score import EXAMPLE
 from tests.page.conftest import Site
@@ -65,8 +65,31 @@ def test_a_visitor_begins_with_the_latest_cart(page: Page, site: Site) -> None:
     cart = site.client.recent(1)[0]["cart"]
     product = page.get_by_role("textbox", name="Product", exact=True)
     expect(product).to_have_value(str(cart["product_id"]))
-    page.get_by_role("button", name="Score this cart").click()
+    expect(page.get_by_label("Carts of late")).to_have_value(re.compile(f"user {cart['user_id']}$"))
     expect(page.locator("#answer")).to_contain_text("events up to 1 min after", timeout=15_000)
+
+
+def test_what_is_typed_before_the_latest_cart_is_known_stays(browser: Browser, site: Site) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    # What Gradio is asked to run is held back until the visitor has typed.
+    held: list[Route] = []
+
+    def hold(request: Route) -> None:
+        held.append(request)
+
+    page.route("**/queue/join*", hold)
+    with page.expect_request("**/queue/join*"):
+        page.goto(site.url)
+    page.get_by_label("Price (0: unknown)").fill("77")
+    for one in held:
+        one.continue_()
+    page.unroute("**/queue/join*")
+    time = page.get_by_role("textbox", name="Time of the cart")
+    expect(time).not_to_have_value(EXAMPLE["event_time"], timeout=15_000)
+    expect(page.get_by_label("Price (0: unknown)")).to_have_value("77")
+    expect(page.locator("#answer")).to_contain_text("The answer will stand here")
+    context.close()
 
 
 def test_a_cart_of_late_can_be_picked(page: Page) -> None:
