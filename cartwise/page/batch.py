@@ -12,8 +12,10 @@ import gradio as gr
 import polars as pl
 
 from cartwise import wire
+from cartwise.counting import counted
+from cartwise.data.file_signatures import oddity_of
 from cartwise.errors import ApiError, InputError, RefusedMessage
-from cartwise.events import COLUMNS
+from cartwise.events import COLUMNS, EVENT_TYPES
 from cartwise.page.client import Client
 from cartwise.page.markup import error, figures, note, table
 
@@ -21,22 +23,24 @@ MOST_ROWS: Final = 20_000
 SHOWN: Final = 50
 KEPT_SECONDS: Final = 3600
 """So long a scored file can be fetched."""
+OTHER_TYPES: Final = frozenset(EVENT_TYPES) - {"cart"}
 _NEEDED: Final = ("event_time", "product_id", "price", "user_id")
 
 
 class Batch(NamedTuple):
-    """Carts of a file: their lines, as the API takes them; and of the others, why not."""
+    """Carts of a file: their lines, as the API takes them; lines of other types; what is bad."""
 
     lines: list[int]
     carts: list[dict[str, Any]]
+    others: list[int]
     bad: list[tuple[int, str]]
 
 
 def batch_tab(client: Client) -> None:
     """Build the tab."""
     gr.Markdown(
-        "A CSV with the columns of the shop's log, `event_type` may be missing. Rows that are no "
-        f"carts, or break a rule, are listed. Up to {MOST_ROWS:,} rows."
+        "A CSV with the columns of the shop's log, `event_type` may be missing. Rows of other "
+        f"types are passed over, carts that break a rule are listed. Up to {MOST_ROWS:,} rows."
     )
     given = gr.File(label="Carts (CSV)", file_types=[".csv"], type="filepath")
     told = gr.HTML(elem_id="batch")
@@ -68,22 +72,34 @@ def read_batch(path: Path) -> Batch:
     except (pl.exceptions.PolarsError, OSError) as problem:
         reason = str(problem).splitlines()[0]
         raise InputError(f"this is no CSV in UTF-8 with a header ({reason})") from problem
-    if missing := [name for name in _NEEDED if name not in frame.columns]:
-        raise InputError(f"the file lacks the column {missing[0]}: its first line names columns")
+    _require_columns(frame.columns)
     if frame.height > MOST_ROWS:
         raise InputError(
             f"the file has {frame.height:,} rows: give at most {MOST_ROWS:,} at a time"
         )
-    batch = Batch([], [], [])
+    batch = Batch([], [], [], [])
     for line, row in enumerate(frame.iter_rows(named=True), start=2):
         _sort(line, row, batch)
     return batch
+
+
+def _require_columns(names: list[str]) -> None:
+    if len(names) == 1 and names[0] not in COLUMNS:
+        raise InputError(f"this is no CSV of carts: {oddity_of(','.join(names).encode())}")
+    if missing := [name for name in _NEEDED if name not in names]:
+        raise InputError(
+            f"the file lacks the column(s) {', '.join(missing)}: add or rename them, "
+            "its first line names columns"
+        )
 
 
 def _sort(line: int, row: dict[str, str | None], batch: Batch) -> None:
     fields = {name: row.get(name) for name in COLUMNS} | {
         "event_type": row.get("event_type", "cart")
     }
+    if fields["event_type"] in OTHER_TYPES:
+        batch.others.append(line)
+        return
     if fields["event_type"] not in ("cart", None, ""):
         batch.bad.append((line, f"is no cart but: {fields['event_type']}"))
         return
@@ -132,8 +148,15 @@ def _told(batch: Batch, frame: pl.DataFrame) -> str:
         ("worth a nudge", f"{nudged:,}"),
         ("bad rows", f"{len(batch.bad):,}"),
     ]
-    told = figures(facts)
+    told = figures(facts) + note(_counts(batch))
     if not batch.bad:
-        return told + note("Every row was a cart that keeps the rules.")
+        return told
     rows = [(str(line), escape(why)) for line, why in batch.bad[:SHOWN]]
     return told + table("Bad rows", ("line", "why it was left out"), rows)
+
+
+def _counts(batch: Batch) -> str:
+    scored = f"{counted(len(batch.carts), 'cart')} scored"
+    if not batch.others:
+        return scored
+    return f"{scored}, {counted(len(batch.others), 'row')} of other types passed over"

@@ -12,9 +12,9 @@ def test_rows_are_sorted_into_carts_and_reasons(csv: Path) -> None:
     assert batch.lines == [2, 6]
     assert batch.carts[0]["event_time"] == "2026-01-01T11:00:00Z"
     assert batch.carts[1]["product_id"] == 2**63 - 1
+    assert batch.others == [4], "a view is nothing bad"
     assert dict(batch.bad) == {
         3: "breaks price_not_negative",
-        4: "is no cart but: view",
         5: "breaks event_time_readable, product_id_readable",
     }
 
@@ -25,11 +25,18 @@ def test_the_type_may_be_left_out(tmp_path: Path) -> None:
     assert [cart["user_id"] for cart in read_batch(path).carts] == [7]
 
 
+def test_a_type_that_there_is_not_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "carts.csv"
+    path.write_text("event_time,event_type,product_id,price,user_id\n2026-01-01,vew,3,1.5,7\n")
+    assert read_batch(path).bad == [(2, "is no cart but: vew")]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (b"", "no CSV"),
-        (b"event_time,price,user_id\n1,2,3\n", "lacks the column product_id"),
+        (b"event_time,user_id\n1,3\n", r"lacks the column\(s\) product_id, price"),
+        (b"event_time;product_id;price;user_id\n1;2;3;4\n", "separated by semicolons"),
         (b"\x89PNG\r\n\x1a\n\xff\xfe,\n\x00\xff", "lacks the column|no CSV"),
         (b"event_time,product_id,price,user_id\n" + b"1,2,3,4\n" * (MOST_ROWS + 1), "at most"),
     ],
