@@ -3,7 +3,7 @@
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.console import Console
 from cartwise.commands.run import run_summary
 from cartwise.counting import counted
 from cartwise.data.simulate import simulate as simulate_shop
-from cartwise.live_demo import LiveShop, Ports
+from cartwise.live_demo import LiveShop, Ports, Storefront
 from cartwise.options import Seed
 from cartwise.pipeline import run as run_pipeline
 from cartwise.streaming.pacing import parse_speed
@@ -53,15 +53,25 @@ def demo(
     if serve:
         shop = LiveShop(folder, [today], out / raw.name.replace("shop", "live"), pace)
         with shop.open(ports, progress) as storefront:
-            _tell(api_port, page_port, speed)
-            events = shop.play(storefront)
-            sys.stderr.write(
-                f"the day is over: {counted(events, 'event')}, "
-                f"{counted(storefront.carts, 'cart')} scored. "
-                "API and page go on until Ctrl-C.\n"
-            )
-            while True:
-                time.sleep(1)
+            try:
+                _tell(api_port, page_port, speed)
+                _live(shop, storefront)
+            except KeyboardInterrupt:
+                # A terminal has written ^C.
+                line = "\n" if sys.stderr.isatty() else ""
+                sys.stderr.write(f"{line}Closing the shop …\n")
+
+
+def _live(shop: LiveShop, storefront: Storefront) -> NoReturn:
+    """Play the shop's day, and go on until Ctrl-C."""
+    events = shop.play(storefront)
+    sys.stderr.write(
+        f"the day is over: {counted(events, 'event')}, "
+        f"{counted(storefront.carts, 'cart')} scored. "
+        "API and page go on until Ctrl-C.\n"
+    )
+    while True:
+        time.sleep(1)
 
 
 def _tell(api_port: int, page_port: int, speed: str) -> None:
