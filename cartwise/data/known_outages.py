@@ -1,7 +1,7 @@
 """The suspect spans of a lake: what the detector finds now, below what a person decided."""
 
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from cartwise.counting import counted
 from cartwise.data.gaps import find_gaps
@@ -12,8 +12,15 @@ from cartwise.progress import Progress
 FILE: Final = "outages.toml"
 
 
-def known_outages(lake: Path, file: Path | None, progress: Progress) -> list[Span]:
-    """Look the log through, bring its outage file up to date, and return the spans that count.
+class Outages(NamedTuple):
+    """The spans that count, and the file in which a person decides on them."""
+
+    file: Path
+    spans: list[Span]
+
+
+def known_outages(lake: Path, file: Path | None, progress: Progress) -> Outages:
+    """Look the log through, bring its outage file up to date, and return what counts.
 
     ``file`` is by default ``outages.toml`` in the lake; it is written only where it changes.
 
@@ -32,4 +39,4 @@ def known_outages(lake: Path, file: Path | None, progress: Progress) -> list[Spa
         undecided = sum(span.status != "confirmed" for span in counting)
         told = f"{undecided} of them suspect: look at them" if undecided else "all confirmed"
         progress.say(f"carts near {counted(len(counting), 'span')} are left out, {told} ({file})")
-    return counting
+    return Outages(file, counting)

@@ -2,24 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Final, Self
+from datetime import date
+from typing import Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cartwise.data.censoring import censored
 from cartwise.data.day_files import DayOutcome
+from cartwise.data.known_outages import Outages
 from cartwise.data.labels import LabelSettings, labelled_carts
 from cartwise.data.log import Log
-from cartwise.data.spans import Span, touches
+from cartwise.data.nothing_known import NothingKnown
 from cartwise.data.splits import FATES, Fates, SplitSettings, split
-from cartwise.duration import format_duration, parse_duration
-from cartwise.errors import NotEnoughData
 from cartwise.progress import Progress
-
-HORIZONS: Final = ("1m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "12h", "24h", "3d", "7d")
-"""Horizons to suggest, shortest first."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Outcomes:
     def of(
         cls,
         log: Log,
-        spans: Sequence[Span],
+        outages: Outages,
         labels: LabelSettings,
         splits: SplitSettings,
         progress: Progress,
@@ -60,10 +57,10 @@ class Outcomes:
         """
         carts = _carts(log, labels, progress)
         times = carts["time"].to_numpy()
-        fates = _censored(times, log, spans, labels)
+        fates = censored(times, log, outages.spans, labels.horizon_seconds)
         usable = fates == 0
         if not usable.any():
-            raise _nothing_known(times, fates, log, labels)
+            raise NothingKnown(times, fates, log, outages, splits).error(labels.horizon_seconds)
         dealt = split(times[usable], labels.horizon_seconds, splits)
         fates[usable] = dealt.fates
         starts = np.searchsorted(carts["day"].to_numpy(), np.arange(len(log.days) + 1))
@@ -90,47 +87,3 @@ def _carts(log: Log, labels: LabelSettings, progress: Progress) -> pl.DataFrame:
             frames.append(carts.with_columns(day=pl.lit(place, pl.UInt16)))
             advance(1)
     return pl.concat(frames)
-
-
-def _censored(
-    times: NDArray[np.int64], log: Log, spans: Sequence[Span], labels: LabelSettings
-) -> Fates:
-    fates = np.zeros(len(times), dtype=np.uint8)
-    fates[touches(spans, times, labels.horizon_seconds)] = FATES.index("censored_outage")
-    immature = times + labels.horizon_seconds > log.last_second
-    fates[immature] = FATES.index("censored_end")
-    return fates
-
-
-def _nothing_known(
-    times: NDArray[np.int64], fates: Fates, log: Log, labels: LabelSettings
-) -> NotEnoughData:
-    span = (
-        f"the log spans {format_duration(log.span_seconds)} "
-        f"({_moment(log.first_second)} to {_moment(log.last_second)} UTC)"
-    )
-    if not len(times):
-        return NotEnoughData(
-            f"{span} and holds no cart event with a session, so there is nothing to learn: "
-            "give a log with carts"
-        )
-    if (fates == FATES.index("censored_end")).all():
-        return NotEnoughData(
-            f"{span}, so with a horizon of {format_duration(labels.horizon_seconds)} the outcome "
-            f"of none of its {len(times)} carts is known: give a longer log or pass a shorter "
-            f"horizon, such as --horizon {_suggested(log)}"
-        )
-    return NotEnoughData(
-        f"{span}, and each of its {len(times)} carts is too near to the end or to a suspect span: "
-        "give a longer log, pass a shorter --horizon, or correct the outage file"
-    )
-
-
-def _suggested(log: Log) -> str:
-    """A horizon that leaves most of the log's carts with a known outcome."""
-    fitting = [text for text in HORIZONS if parse_duration(text) <= log.span_seconds / 5]
-    return fitting[-1] if fitting else HORIZONS[0]
-
-
-def _moment(second: int) -> str:
-    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M}"

@@ -63,6 +63,8 @@ def split(times: Seconds, horizon_seconds: int, settings: SplitSettings) -> Spli
     Raises:
         NotEnoughData: there are too few carts, or months, for two parts with an embargo between.
     """
+    if not len(times):
+        raise _too_few(times, horizon_seconds)
     borders = _month_borders(times) if settings.by == "month" else _borders(times, settings.shares)
     whole = Split(_deal(times, borders, horizon_seconds, PARTS), is_small=False)
     if all(whole.count(part) >= LEAST_CARTS for part in PARTS):

@@ -81,9 +81,9 @@ def build(
     settings = settings or TrainingSetSettings()
     require_free(out, lake)
     log = Log.read(lake)
-    spans = known_outages(lake, settings.outages, progress)
-    outcomes = Outcomes.of(log, spans, settings.labels, settings.split, progress)
-    manifest = describe(log, outcomes, spans, settings.labels)
+    outages = known_outages(lake, settings.outages, progress)
+    outcomes = Outcomes.of(log, outages, settings.labels, settings.split, progress)
+    manifest = describe(log, outcomes, outages.spans, settings.labels)
     with folders.replaced(out) as fresh:
         update = _Update(log, dict(outcomes.by_day()), out, fresh)
         update.run(settings.memory_bytes, progress)

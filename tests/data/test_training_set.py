@@ -219,18 +219,6 @@ def test_carts_near_a_confirmed_outage_are_censored(lake: Path, tmp_path: Path) 
     assert manifest["censored_spans"][0]["reason"] == "tracker down"
 
 
-def test_a_horizon_longer_than_the_log_is_explained(tmp_path: Path) -> None:
-    write_lake(
-        tmp_path / "events",
-        [Event(1_570_000_000 + 600 * i, "cart", i, 1, "b", 1.0, 1, "s") for i in range(17)],
-    )
-    with pytest.raises(
-        NotEnoughData, match=r"spans 2 h 40 min .* horizon of 24 h .* --horizon 30m"
-    ):
-        build(tmp_path / "events", tmp_path / "training")
-    assert not (tmp_path / "training").exists()
-
-
 def leave_no_carts(lake: Path, day: date) -> None:
     file = day_path(lake, day)
     events = read_day(lake, day).filter(pl.col("event_type") != "cart")

@@ -1,0 +1,73 @@
+"""Why the outcome of no cart of a log is known, and what to do about it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cartwise.counting import counted
+from cartwise.data.censoring import censored
+from cartwise.data.horizons import suggest
+from cartwise.data.known_outages import Outages
+from cartwise.data.log import Log
+from cartwise.data.splits import FATES, Fates, SplitSettings, split
+from cartwise.duration import format_duration
+from cartwise.errors import NotEnoughData
+
+
+@dataclass(frozen=True)
+class NothingKnown:
+    """The carts of a log, given by their times, all of which are censored; ``fates`` says how."""
+
+    times: NDArray[np.int64]
+    fates: Fates
+    log: Log
+    outages: Outages
+    splits: SplitSettings
+
+    def error(self, horizon_seconds: int) -> NotEnoughData:
+        """What to raise where that came of this horizon."""
+        return NotEnoughData(f"{self._span()}{self._reason(horizon_seconds)}")
+
+    def _span(self) -> str:
+        first, last = _moment(self.log.first_second), _moment(self.log.last_second)
+        return f"the log spans {format_duration(self.log.span_seconds)} ({first} to {last} UTC)"
+
+    def _reason(self, horizon_seconds: int) -> str:
+        if not len(self.times):
+            return (
+                " and holds no cart event with a session, so there is nothing to learn: "
+                "give a log with carts"
+            )
+        carts = counted(len(self.times), "cart")
+        if (self.fates == FATES.index("censored_end")).all():
+            return (
+                f", so with a horizon of {format_duration(horizon_seconds)} the outcome of none of "
+                f"its {carts} is known: give a longer log{self._or_shorter_horizon()}"
+            )
+        return (
+            f", and each of its {carts} is too near to the end or to a suspect span: give a longer "
+            f"log{self._or_shorter_horizon()}, or correct the spans in {self.outages.file}"
+        )
+
+    def _or_shorter_horizon(self) -> str:
+        suggestion = suggest(self._known_with, len(self.times))
+        return f", or pass a shorter horizon ({suggestion})" if suggestion else ""
+
+    def _known_with(self, horizon_seconds: int) -> int:
+        fates = censored(self.times, self.log, self.outages.spans, horizon_seconds)
+        known = self.times[fates == 0]
+        return len(known) if self._can_be_parted(known, horizon_seconds) else 0
+
+    def _can_be_parted(self, known: NDArray[np.int64], horizon_seconds: int) -> bool:
+        # Whoever follows a suggestion shall not meet the next error.
+        try:
+            split(known, horizon_seconds, self.splits)
+        except NotEnoughData:
+            return False
+        return True
+
+
+def _moment(second: int) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M}"
