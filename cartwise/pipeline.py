@@ -106,7 +106,7 @@ def _run(
     require_events(ingested, events)
     manifest = training_sets.build(events, training, settings.training_set, progress=progress)
     with measured() as usage:
-        train(training, model, settings.training, progress=progress)
+        train(training, model, settings.training, progress=progress, built_by="cartwise run")
         evaluation = evaluate(
             model, training, out, settings.evaluation, truth=truth, progress=progress
         )

@@ -11,6 +11,7 @@ from rich.console import Console
 from cartwise.commands.run import run_summary
 from cartwise.counting import counted
 from cartwise.data.simulate import simulate as simulate_shop
+from cartwise.errors import NotEnoughData
 from cartwise.live_demo import LiveShop, Ports, Storefront
 from cartwise.options import Seed
 from cartwise.pipeline import run as run_pipeline
@@ -48,7 +49,14 @@ def demo(
         simulate_shop(raw, sessions=sessions, days=days + 1, seed=seed, progress=progress)
     *past, today = sorted(raw.glob("*.csv"))
     folder = out / raw.name.replace("shop", "run")
-    result = run_pipeline(past, folder, truth=raw / "truth.parquet", progress=progress)
+    try:
+        result = run_pipeline(past, folder, truth=raw / "truth.parquet", progress=progress)
+    except NotEnoughData as error:
+        # What a log lacks, and how to read it otherwise, is no advice on a simulated one.
+        raise NotEnoughData(
+            f"{counted(sessions, 'visit')} in {counted(days, 'day')} are too few to learn from: "
+            "pass more --sessions"
+        ) from error
     Console().print(run_summary(result), crop=False)
     if serve:
         shop = LiveShop(folder, [today], out / raw.name.replace("shop", "live"), pace)

@@ -104,8 +104,12 @@ def train(
     settings: TrainingSettings | None = None,
     *,
     progress: Progress = SILENT,
+    built_by: str = "cartwise features",
 ) -> TrainingResult:
     """Train on a training set folder and write the bundle ``out``; same input, same bytes.
+
+    ``built_by`` is the command that somebody gave the horizon to, for an error that asks for
+    another one.
 
     Raises InputError where ``training`` is no training set, NotEnoughData where a class is
     missing from its train part, and OutputError where ``out`` cannot be written.
@@ -113,7 +117,7 @@ def train(
     settings = settings or TrainingSettings()
     bundle.require_free(out)
     data = TrainingSet.open(training)
-    _require_both_classes(data.manifest)
+    _require_both_classes(data.manifest, built_by)
     fit = _fit_small_sample if data.manifest.small else _fit
     fitted = fit(data, settings, progress)
     given = settings.facts(small=data.manifest.small)
@@ -123,7 +127,7 @@ def train(
     return TrainingResult(out, bundle.Bundle(files).version, metrics)
 
 
-def _require_both_classes(manifest: Manifest) -> None:
+def _require_both_classes(manifest: Manifest, built_by: str) -> None:
     part = manifest.parts.get("train")
     carts, positives = (part.carts, part.positives) if part else (0, 0)
     if 0 < positives < carts:
@@ -132,7 +136,7 @@ def _require_both_classes(manifest: Manifest) -> None:
     raise NotEnoughData(
         f"the train part holds {counted(carts, 'cart')} of which {positives:,} were bought: a "
         f"model needs carts of both kinds; give a longer log that holds {lacks}, or pass a "
-        f"{horizon} --horizon to 'cartwise features'"
+        f"{horizon} --horizon to '{built_by}'"
     )
 
 

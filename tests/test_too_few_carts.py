@@ -1,0 +1,33 @@
+"""A log with too little to learn from: what is told names what the person called."""
+
+from pathlib import Path
+
+from tests.commands import Commands
+from tests.data.raw_files import at, write_rows
+
+
+def test_carts_of_one_kind_are_told_with_the_command_that_takes_the_horizon(
+    cartwise: Commands,
+) -> None:
+    rows = [
+        at(f"{hour:02d}:{minute}0:00", event_type="cart", product_id=f"{hour}{minute}")
+        for hour in range(10)
+        for minute in range(6)
+    ]
+    write_rows(Path("log.csv"), rows)
+    lacks = "of which 0 were bought: a model needs carts of both kinds"
+    told = cartwise("run", "log.csv", "--out", "out", "--horizon", "1h", "--no-track", "-q")
+    assert told.code == 1
+    assert lacks in told.err
+    assert told.err.endswith("pass a longer --horizon to 'cartwise run'\n")
+    told = cartwise("train", "--training", "out/training", "--out", "model", "-q")
+    assert told.code == 1
+    assert lacks in told.err
+    assert told.err.endswith("pass a longer --horizon to 'cartwise features'\n")
+
+
+def test_a_demo_of_too_few_visits_asks_for_more_of_them(cartwise: Commands) -> None:
+    told = cartwise("demo", "--sessions", 30, "--days", 3, "--no-serve")
+    assert told.code == 1
+    last = told.err.splitlines()[-1]
+    assert last.endswith("30 visits in 3 days are too few to learn from: pass more --sessions")
