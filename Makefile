@@ -11,7 +11,7 @@ CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14
 SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
 
 # A file's tests run one after the other in one process: they share what is slow to make.
-PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 
 # Without bytecode every start of the interpreter would compile some thousand modules again.
 unexport PYTHONDONTWRITEBYTECODE

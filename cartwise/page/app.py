@@ -1,5 +1,7 @@
 """The page: five tabs around a client of the API; importing this does nothing."""
 
+from typing import Final
+
 import gradio as gr
 
 from cartwise.page.batch import KEPT_SECONDS, batch_tab
@@ -7,8 +9,11 @@ from cartwise.page.client import Client
 from cartwise.page.health import health_tab
 from cartwise.page.live import live_tab
 from cartwise.page.model import model_tab
-from cartwise.page.polling import Shown
+from cartwise.page.polling import Polling
 from cartwise.page.score import score_tab
+
+LOOKS_EVERY: Final = {"Live": 2.0, "Model": 5.0, "Health": 5.0}
+"""Seconds between two looks of a tab that is shown."""
 
 
 def create_page(client: Client) -> gr.Blocks:
@@ -23,15 +28,16 @@ def create_page(client: Client) -> gr.Blocks:
         gr.Markdown(
             "# Cartwise\nHow likely is a product that was just put into a cart to be bought?"
         )
-        with gr.Tabs() as tabs:
-            with gr.Tab("Score a cart"):
+        polling = Polling(page, LOOKS_EVERY)
+        with gr.Tabs():
+            with polling.tab("Score a cart"):
                 score_tab(client, [page.load])
-            with gr.Tab("Live") as tab:
-                live_tab(client, Shown(page, tabs, tab))
-            with gr.Tab("Batch"):
+            with polling.tab("Live") as tab:
+                live_tab(client, polling.moments(tab))
+            with polling.tab("Batch"):
                 batch_tab(client)
-            with gr.Tab("Model") as tab:
-                model_tab(client, Shown(page, tabs, tab))
-            with gr.Tab("Health") as tab:
-                health_tab(client, Shown(page, tabs, tab))
+            with polling.tab("Model") as tab:
+                model_tab(client, polling.moments(tab))
+            with polling.tab("Health") as tab:
+                health_tab(client, polling.moments(tab))
     return page

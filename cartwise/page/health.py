@@ -8,16 +8,15 @@ import gradio as gr
 from cartwise.errors import ApiError
 from cartwise.page.client import Client
 from cartwise.page.markup import error, table, tag
-from cartwise.page.polling import QUIETLY, Shown, look_again
+from cartwise.page.polling import QUIETLY, Moments
 
-SECONDS: Final = 5.0
 KINDS: Final = {"ready": "for", "degraded": "against", "unready": "against"}
 
 
-def health_tab(client: Client, place: Shown) -> None:
-    """Build the tab; while it is shown it looks again by itself."""
+def health_tab(client: Client, moments: Moments) -> None:
+    """Build the tab; it looks at these moments."""
     shown = gr.HTML(elem_id="health")
-    gr.on(look_again(place, SECONDS), lambda: health(client), outputs=shown, **QUIETLY)
+    gr.on(moments, lambda: health(client), outputs=shown, **QUIETLY)
 
 
 def health(client: Client) -> str:

@@ -9,19 +9,18 @@ import gradio as gr
 from cartwise.errors import ApiError
 from cartwise.page.client import Client
 from cartwise.page.markup import bar, error, figures, note, table, tag
-from cartwise.page.polling import QUIETLY, Shown, look_again
+from cartwise.page.polling import QUIETLY, Moments
 
-SECONDS: Final = 2.0
 ROWS: Final = 25
 LOOKED_AT: Final = 500
 COLUMNS: Final = ("time", "product", "price", "probability", "nudge", "outcome")
 OUTCOMES: Final = {"bought": "for", "not bought": "against", "open": "other", "unknown": "other"}
 
 
-def live_tab(client: Client, place: Shown) -> None:
-    """Build the tab; while it is shown it looks again by itself."""
+def live_tab(client: Client, moments: Moments) -> None:
+    """Build the tab; it looks at these moments."""
     shown = gr.HTML(elem_id="live")
-    gr.on(look_again(place, SECONDS), lambda: live(client), outputs=shown, **QUIETLY)
+    gr.on(moments, lambda: live(client), outputs=shown, **QUIETLY)
 
 
 def live(client: Client) -> str:

@@ -9,9 +9,8 @@ from cartwise.errors import ApiError
 from cartwise.page.client import Client, Facts
 from cartwise.page.curve import value_curve
 from cartwise.page.markup import error, figures, note, table
-from cartwise.page.polling import QUIETLY, Shown, look_again
+from cartwise.page.polling import QUIETLY, Moments
 
-SECONDS: Final = 5.0
 _MEASURES: Final = {
     "auc": "AUC",
     "average_precision": "average precision",
@@ -22,8 +21,8 @@ _MEASURES: Final = {
 }
 
 
-def model_tab(client: Client, place: Shown) -> None:
-    """Build the tab; while it is shown, all but report and card looks again by itself."""
+def model_tab(client: Client, moments: Moments) -> None:
+    """Build the tab; all but report and card looks at these moments."""
     versions = gr.HTML(elem_id="versions")
     with gr.Accordion("What if a nudge cost, or earned, something else?", open=True):
         with gr.Row():
@@ -40,7 +39,6 @@ def model_tab(client: Client, place: Shown) -> None:
         return what_if(client, margin, cost, anyway)
 
     sliders = [margin, cost, anyway]
-    moments = look_again(place, SECONDS)
     gr.on([*moments, *(one.change for one in sliders)], try_out, sliders, earned, **QUIETLY)
     gr.on(moments, lambda: model_facts(client), outputs=versions, **QUIETLY)
     report_part.expand(lambda: report_frame(client), outputs=report, **QUIETLY)

@@ -1,7 +1,8 @@
 """When a tab asks the API: when somebody comes to it, and then again by itself."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import gradio as gr
 
@@ -12,20 +13,27 @@ Moments = Sequence[Callable[..., Any]]
 """Events of Gradio, such as a page's load."""
 
 
-class Shown(NamedTuple):
-    """A tab among the others of a page."""
+class Polling:
+    """The tabs of a page, of which only the one that is shown asks again by itself."""
 
-    page: gr.Blocks
-    tabs: gr.Tabs
-    tab: gr.Tab
+    def __init__(self, page: gr.Blocks, seconds: Mapping[str, float]) -> None:
+        """``seconds`` between two looks, by the label of a tab; to be made before the tabs are."""
+        self._page = page
+        self._timers = {label: gr.Timer(every, active=False) for label, every in seconds.items()}
 
+    def tab(self, label: str) -> gr.Tab:
+        """A tab whose timer, if it has one, runs while it is shown, and no other one does.
 
-def look_again(shown: Shown, seconds: float) -> Moments:
-    """When the page is loaded, when somebody comes to the tab, and again while it is shown."""
-    timer = gr.Timer(seconds, active=False)
+        The browser sees to that, and before all else that a tab's choice leads to: Gradio passes
+        over an event while the answer to the one before is awaited, so whoever is fast would come
+        to a tab that stands still.
+        """
+        tab = gr.Tab(label)
+        active = [{"__type__": "update", "active": label == owner} for owner in self._timers]
+        timers = list(self._timers.values())
+        tab.select(None, None, timers, js=f"() => {json.dumps(active)}", **QUIETLY)
+        return tab
 
-    def run_or_stop(chosen: gr.SelectData) -> gr.Timer:
-        return gr.Timer(active=chosen.value == shown.tab.label)
-
-    shown.tabs.select(run_or_stop, outputs=timer, **QUIETLY)
-    return [shown.page.load, shown.tab.select, timer.tick]
+    def moments(self, tab: gr.Tab) -> Moments:
+        """When the page is loaded, when somebody comes to the tab, and again while it is shown."""
+        return [self._page.load, tab.select, self._timers[str(tab.label)].tick]

@@ -44,6 +44,7 @@ def lake_with_yesterday(folder: Path) -> tuple[Path, list[Path]]:
     return folder / "lake", [old, write_rows(folder / "new.csv", [*TODAY, event(price="x")])]
 
 
+@pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize(
     ("how", "stride"), [(signal.SIGKILL, 1), (signal.SIGINT, 3), (signal.SIGTERM, 3)]
 )

@@ -59,7 +59,7 @@ def test_an_interruption_before_the_shop_is_open_is_told_by_the_exit_code(tmp_pa
         while not (tmp_path / "demo").exists():
             assert demo.poll() is None
         os.kill(demo.pid, signal.SIGINT)
-        assert demo.wait() == 130
+        assert demo.wait(60) == 130
 
 
 def wait_for(url: str) -> bool:

@@ -197,11 +197,12 @@ def test_a_registry_that_hangs_does_not_keep_the_server_from_ending(folder: Path
     with (
         serving(folder, *options, **variables) as server,
         socket.create_server(("127.0.0.1", port)) as registry,
-        registry.accept()[0],
     ):
-        assert server.post("/v1/score", cart_json()).status_code == 200
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(60) == 0
+        registry.settimeout(60)
+        with registry.accept()[0]:
+            assert server.post("/v1/score", cart_json()).status_code == 200
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(60) == 0
 
 
 def test_no_route_of_a_running_server_answers_without_a_key(folder: Path) -> None:
