@@ -1,8 +1,8 @@
 """Every error that a caller may want to catch, as one tree.
 
-A message says what is wrong, where, and what to do. The command line prints it as one sentence
-and exits with 1, or with 2 where the command itself was wrong; anything that is not a
-``CartwiseError`` is a defect.
+A message says what is wrong, where, and what to do. The command line prints it as one sentence,
+which a list may follow, and exits with 1, or with 2 where the command itself was wrong; anything
+that is not a ``CartwiseError`` is a defect.
 """
 
 from collections.abc import Sequence

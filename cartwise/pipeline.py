@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from cartwise.data import training_set as training_sets
-from cartwise.data.ingest import IngestReport, ingest, require_events
+from cartwise.data.ingest import ingest
+from cartwise.data.ingest_report import IngestReport, require_events
 from cartwise.data.manifest import Manifest
 from cartwise.data.training_set import TrainingSetSettings
 from cartwise.errors import InputError, OutputError, PlaceTaken

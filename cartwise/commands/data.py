@@ -7,8 +7,8 @@ import typer
 from rich.console import RenderableType
 
 from cartwise.data.earlier_files import told_files
-from cartwise.data.ingest import IngestReport, require_events
 from cartwise.data.ingest import ingest as ingest_files
+from cartwise.data.ingest_report import IngestReport, require_events
 from cartwise.data.labels import LabelSettings, Scope
 from cartwise.data.manifest import Manifest
 from cartwise.data.splits import By, SplitSettings
@@ -53,6 +53,9 @@ def ingest(
     """
     progress = open_progress(quiet=quiet)
     report = ingest_files(sources, out, progress=progress, skip_known=skip_known)
+    if not as_json:
+        # The error tells all that the summary would.
+        require_events(report, out)
     present(report.to_dict(), ingest_summary(report, out), as_json=as_json)
     require_events(report, out)
 
@@ -96,7 +99,7 @@ def ingest_summary(report: IngestReport, out: Path | None) -> RenderableType:
         ("new events", f"{report.rows_out:,}"),
         ("duplicates", f"{report.duplicates:,}"),
         ("quarantined", f"{report.quarantined:,}"),
-        *((f"  {rule}", f"{rows:,}") for rule, rows in report.by_rule.items()),
+        *((f"  {rule}", refusals) for rule, refusals in report.refusals().items()),
         *([("lake held", f"events of {told_files(report.earlier)}")] if report.earlier else []),
         ("time", f"{report.first_event} to {report.last_event}" if report.first_event else ""),
     ]

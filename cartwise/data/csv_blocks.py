@@ -23,6 +23,12 @@ from cartwise.events import COLUMNS
 FIELDS_RULE: Final = "fields_match_header"
 ENCODING_RULE: Final = "text_is_utf8"
 
+LINE_RULES: Final = {
+    FIELDS_RULE: "a field for each column, with commas between them",
+    ENCODING_RULE: "text in UTF-8",
+}
+"""The rules on whole lines, with what each accepts."""
+
 LAYOUT_BYTES: Final = 65_536
 """So much of a file's start is enough to know its layout."""
 

@@ -7,10 +7,11 @@ An ingest changes the lake in one step at its end, and repeating it changes noth
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import polars as pl
 
@@ -26,12 +27,13 @@ from cartwise.data.earlier_files import (
     other_files,
     told_files,
 )
+from cartwise.data.ingest_report import IngestReport, SourceReport
 from cartwise.data.lake import day_path, gone_files, row_count, stored_file
 from cartwise.data.quarantine import Quarantine
+from cartwise.data.refusals import Example, first_of_each_rule
 from cartwise.data.sources import Piece, Source, find_sources, read
 from cartwise.data.spill import Spill
 from cartwise.disk import writable
-from cartwise.errors import InputError
 from cartwise.folders import locked
 from cartwise.progress import SILENT, Advance, Progress
 
@@ -44,62 +46,6 @@ class ConservationError(AssertionError):
 
     def __init__(self, rows_in: int, accounted: int) -> None:
         super().__init__(f"{rows_in:,} rows were read, but {accounted:,} are accounted for")
-
-
-@dataclass(frozen=True)
-class SourceReport:
-    """What one file gave: ``ignored_columns`` are those beside the nine."""
-
-    path: str
-    rows_in: int
-    quarantined: int
-    ignored_columns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class IngestReport:
-    """What an ingest did, in rows.
-
-    Attributes:
-        rows_in: rows read.
-        rows_out: events that are new in the lake.
-        duplicates: rows that equal an earlier row, or an event that the lake already held.
-        quarantined: rows that broke the contract.
-        by_rule: quarantined rows under each rule that they broke; a row may break several.
-        flagged: kept rows, duplicates included, that are odd but within the contract.
-        sources: the files in the order they were read.
-        first_event: earliest time among the kept rows, ISO 8601; None without any.
-        last_event: latest time among them.
-        earlier: the other files whose events the lake held before, as far as it remembers.
-        held: the files whose events it holds now, each by its path from the lake's folder; it
-            remembers the latest 1,000.
-    """
-
-    rows_in: int
-    rows_out: int
-    duplicates: int
-    quarantined: int
-    by_rule: dict[str, int]
-    flagged: dict[str, int]
-    sources: tuple[SourceReport, ...]
-    first_event: str | None
-    last_event: str | None
-    earlier: tuple[str, ...] = ()
-    held: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON takes it."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, facts: dict[str, Any]) -> Self:
-        """The report that ``to_dict`` gave."""
-        sources = (
-            SourceReport(**{**source, "ignored_columns": tuple(source["ignored_columns"])})
-            for source in facts["sources"]
-        )
-        names = {name: tuple(facts.get(name, ())) for name in ("earlier", "held")}
-        return cls(**{**facts, "sources": tuple(sources), **names})
 
 
 _NOTHING: Final = IngestReport(0, 0, 0, 0, {}, {}, (), None, None)
@@ -164,28 +110,21 @@ def ingest(
     return report
 
 
-def require_events(report: IngestReport, lake: Path) -> None:
-    """Raise InputError where every row was refused."""
-    if report.quarantined == report.rows_in > 0:
-        raise InputError(
-            f"none of the {report.rows_in:,} rows is a valid event: {lake / quarantine.FOLDER} "
-            "tells which rules each of them broke"
-        )
-
-
 @dataclass(frozen=True)
 class _Parted:
-    """Rows of a source: ``refused`` has ``REFUSED_TEXT_SCHEMA``."""
+    """Rows of a source: ``refused`` has ``REFUSED_TEXT_SCHEMA``, ``examples`` are by rule."""
 
     height: int
     events: pl.DataFrame
     refused: pl.DataFrame
+    examples: dict[str, Example]
 
 
 @dataclass
 class _Tally:
     rows_in: int = 0
     by_rule: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, Example] = field(default_factory=dict)
     flagged: Counter[str] = field(default_factory=Counter)
     times: list[datetime] = field(default_factory=list)
 
@@ -193,6 +132,7 @@ class _Tally:
         events = rows.events
         self.rows_in += rows.height
         self.by_rule.update(rows.refused["rules"].explode(empty_as_null=False).to_list())
+        self.examples = {**rows.examples, **self.examples}
         self.flagged.update(
             price_zero=int((events["price"] == 0).sum()),
             session_missing=events["user_session"].null_count(),
@@ -227,6 +167,7 @@ def _stage(
         sources=tuple(reports),
         first_event=tally.times[0].isoformat() if tally.times else None,
         last_event=tally.times[1].isoformat() if tally.times else None,
+        examples=dict(sorted(tally.examples.items())),
     )
     _check_conservation(report)
     return report
@@ -237,7 +178,7 @@ def _take(
 ) -> SourceReport:
     before = tally.rows_in
     with Quarantine(ready / quarantine.FOLDER, source.path) as refused_rows:
-        for rows in map_ahead(_part, read(source, advance), _workers()):
+        for rows in map_ahead(partial(_part, source), read(source, advance), _workers()):
             spill.add(rows.events)
             refused_rows.add(rows.refused)
             tally.add(rows)
@@ -250,11 +191,12 @@ def _workers() -> int:
     return min(4, pl.thread_pool_size())
 
 
-def _part(piece: Piece) -> _Parted:
+def _part(source: Source, piece: Piece) -> _Parted:
     rows = piece.parse()
     checked = check(rows.fields)
     refused = pl.concat([rows.malformed, rows.with_text(checked.refused)])
-    return _Parted(piece.height, checked.events, refused)
+    examples = first_of_each_rule(source, rows, refused)
+    return _Parted(piece.height, checked.events, refused, examples)
 
 
 def _finish_days(spill: Spill, ready: Path, out: Path, progress: Progress) -> int:

@@ -8,13 +8,18 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from cartwise.data.contract import LINE
-from cartwise.data.raw_rows import REFUSED_TEXT_SCHEMA, TEXT, RawRows, without_empty_text
+from cartwise.data.raw_rows import (
+    REFUSED_TEXT_SCHEMA,
+    TEXT,
+    RawRows,
+    as_texts,
+    without_empty_text,
+)
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS, EVENT_SCHEMA
 
 _BATCH_ROWS: Final = 2**16
 _BUFFER_BYTES: Final = 2**20
-_CALENDAR_MS: Final = 8_000 * 365 * 86_400_000
 
 
 def batches(path: Path) -> Iterator[tuple[int, Any]]:
@@ -58,16 +63,7 @@ def column_names(path: Path) -> tuple[str, ...]:
 
 
 def _joined(schema: pl.Schema) -> pl.Expr:
-    fields = [_as_text(pl.col(name), schema[name]).fill_null("") for name in COLUMNS]
-    return pl.concat_str(fields, separator=",")
-
-
-def _as_text(field: pl.Expr, kind: pl.DataType) -> pl.Expr:
-    if not isinstance(kind, pl.Datetime):
-        return field.cast(pl.String)
-    # A time beyond the calendar has no text, and polars panics over it: the bare number is told.
-    sayable = pl.when(field.dt.timestamp("ms").abs() < _CALENDAR_MS).then(field)
-    return pl.coalesce(sayable.cast(pl.String), field.to_physical().cast(pl.String))
+    return pl.concat_str(as_texts(schema), separator=",")
 
 
 def _frame(arrow: Any) -> pl.DataFrame:

@@ -22,6 +22,7 @@ from cartwise.events import COLUMNS
 from cartwise.progress import Advance
 
 Format = Literal["text", "gzip", "zstd", "parquet"]
+Unit = Literal["line", "row"]
 
 SUFFIXES: Final = (".csv", ".csv.gz", ".csv.zst", ".parquet")
 """Endings of the files that are taken from a folder; a file given by name may have any."""
@@ -43,6 +44,11 @@ class Source:
     format: Format
     size_bytes: int
     layout: Layout
+
+    @property
+    def unit(self) -> Unit:
+        """What its rows are counted in."""
+        return "row" if self.format == "parquet" else "line"
 
     @property
     def ignored_columns(self) -> tuple[str, ...]:

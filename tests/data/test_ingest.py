@@ -12,7 +12,8 @@ from cartwise.checksums import SUMS
 from cartwise.data import ingest as ingesting
 from cartwise.data import sources
 from cartwise.data.contract import check
-from cartwise.data.ingest import ConservationError, IngestReport, ingest
+from cartwise.data.ingest import ConservationError, ingest
+from cartwise.data.ingest_report import IngestReport
 from cartwise.events import COLUMNS, EVENT_SCHEMA
 from tests.data.raw_files import (
     FORMATS,

@@ -1,0 +1,91 @@
+"""What became of every row that an ingest read, as it is told and as the lake keeps it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from cartwise.data import quarantine
+from cartwise.data.publication import REPORT
+from cartwise.data.refusals import Example, told
+from cartwise.documents import read_document
+from cartwise.errors import InputError
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What one file gave: ``ignored_columns`` are those beside the nine."""
+
+    path: str
+    rows_in: int
+    quarantined: int
+    ignored_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What an ingest did, in rows.
+
+    Attributes:
+        rows_in: rows read.
+        rows_out: events that are new in the lake.
+        duplicates: rows that equal an earlier row, or an event that the lake already held.
+        quarantined: rows that broke the contract.
+        by_rule: quarantined rows under each rule that they broke; a row may break several.
+        flagged: kept rows, duplicates included, that are odd but within the contract.
+        sources: the files in the order they were read.
+        first_event: earliest time among the kept rows, ISO 8601; None without any.
+        last_event: latest time among them.
+        earlier: the other files whose events the lake held before, as far as it remembers.
+        held: the files whose events it holds now, each by its path from the lake's folder; it
+            remembers the latest 1,000.
+        examples: under each rule of ``by_rule`` the first row that broke it.
+    """
+
+    rows_in: int
+    rows_out: int
+    duplicates: int
+    quarantined: int
+    by_rule: dict[str, int]
+    flagged: dict[str, int]
+    sources: tuple[SourceReport, ...]
+    first_event: str | None
+    last_event: str | None
+    earlier: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    examples: dict[str, Example] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, lake: Path) -> Self | None:
+        """The report of the latest ingest into a lake; None where it keeps none.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        file = lake / REPORT
+        return read_document(file, cls, "run the ingest again") if file.exists() else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON takes it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> Self:
+        """The report that ``to_dict`` gave."""
+        return msgspec.convert(facts, cls)
+
+    def refusals(self) -> dict[str, str]:
+        """Every rule that rows broke, with how many did and an example."""
+        return told(self.by_rule, self.examples)
+
+
+def require_events(report: IngestReport, lake: Path) -> None:
+    """Raise InputError where every row was refused; its sentence is followed by the rules."""
+    if report.quarantined == report.rows_in > 0:
+        rules = (f"\n  {rule}: {refusals}" for rule, refusals in report.refusals().items())
+        raise InputError(
+            f"none of the {report.rows_in:,} rows is a valid event; all of them lie in "
+            f"{lake / quarantine.FOLDER}, with the rules that they broke:{''.join(rules)}"
+        )

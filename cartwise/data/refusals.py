@@ -1,0 +1,83 @@
+"""An example for every rule that rows broke: where it stands, and what would be accepted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from cartwise.data.contract import LINE, accepted_in, column_of
+from cartwise.data.csv_blocks import LINE_RULES
+from cartwise.data.raw_rows import TEXT, RawRows, as_texts
+from cartwise.data.sources import Source, Unit
+
+_LONGEST: Final = 120
+"""So many characters are enough to know a value again, and show most lines whole."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """The first row that broke a rule.
+
+    Attributes:
+        source: its file.
+        unit: "row" in a Parquet file, "line" in others.
+        line: its place in the file, in that unit, from 1.
+        value: what stands there, or the whole line where a rule is about that; shortened.
+        accepted: what the rule accepts, in words or by an example.
+    """
+
+    source: str
+    unit: Unit
+    line: int
+    value: str
+    accepted: str
+
+    def __str__(self) -> str:
+        value = _printable(self.value)
+        return f"{self.source}, {self.unit} {self.line}: '{value}' (accepted: {self.accepted})"
+
+
+def first_of_each_rule(source: Source, rows: RawRows, refused: pl.DataFrame) -> dict[str, Example]:
+    """An example for every rule that these rows broke; ``refused`` has ``REFUSED_TEXT_SCHEMA``."""
+    if refused.is_empty():
+        return {}
+    broken = refused.explode("rules").unique("rules", keep="first", maintain_order=True)
+    fields = _texts_by_line(rows.fields.filter(pl.col(LINE).is_in(broken[LINE].implode())))
+    examples = {}
+    for line, rule, text in broken.select(LINE, "rules", TEXT).iter_rows():
+        value, accepted = _told_of(rule, text, fields.get(line, {}))
+        examples[rule] = Example(str(source.path), source.unit, line, value, accepted)
+    return examples
+
+
+def told(by_rule: Mapping[str, int], examples: Mapping[str, Example]) -> dict[str, str]:
+    """Every rule that rows broke, with how many did and an example."""
+    return {
+        rule: f"{rows:,}, such as {examples[rule]}" if rule in examples else f"{rows:,}"
+        for rule, rows in by_rule.items()
+    }
+
+
+def _texts_by_line(fields: pl.DataFrame) -> dict[int, dict[str, str]]:
+    texts = fields.select(LINE, *as_texts(fields.schema))
+    return {row[LINE]: row for row in texts.iter_rows(named=True)}
+
+
+def _told_of(rule: str, text: str, fields: Mapping[str, str]) -> tuple[str, str]:
+    """What stands where a rule was broken, and what the rule accepts."""
+    if column := column_of(rule):
+        return _shortened(fields[column]), accepted_in(column)
+    return _shortened(text), LINE_RULES[rule]
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= _LONGEST else f"{value[: _LONGEST - 1]}…"
+
+
+def _printable(value: str) -> str:
+    return "".join(sign if sign.isprintable() else _escaped(sign) for sign in value)
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape").decode()

@@ -1,0 +1,147 @@
+"""What a person is told of rows that were refused: an example for every rule that they broke."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from cartwise.data import sources
+from cartwise.data.contract import EventContract, accepted_in, column_of
+from cartwise.data.csv_blocks import LINE_RULES
+from cartwise.data.ingest import ingest
+from cartwise.data.ingest_report import IngestReport
+from tests.commands import Commands
+from tests.data.raw_files import FORMATS, at, event, line, write_lines, write_rows, write_text
+
+GOOD = [at(f"00:00:0{second}") for second in range(3)]
+
+
+def words(told: str) -> str:
+    """What was told, however it was wrapped."""
+    return " ".join(told.split())
+
+
+@pytest.mark.parametrize(
+    ("rule", "fields", "told"),
+    [
+        ("event_time_readable", {"event_time": "1.10.2019"}, "'1.10.2019'"),
+        ("event_type_known", {"event_type": "add_to_cart"}, "'add_to_cart'"),
+        ("product_id_readable", {"product_id": "SKU-7", "brand": "a, b"}, "'SKU-7'"),
+        ("price_not_negative", {"price": "-3.50"}, "'-3.50'"),
+        ("user_id_given", {"user_id": ""}, "''"),
+    ],
+)
+@pytest.mark.parametrize("ending", FORMATS)
+def test_the_summary_shows_where_a_rule_was_broken_and_what_it_accepts(
+    cartwise: Commands, ending: str, rule: str, fields: dict[str, str], told: str
+) -> None:
+    source = write_rows(Path(f"log{ending}"), [*GOOD, event(**fields), event(**fields)])
+    said = words(cartwise("ingest", source, "--out", "events", "-q").out)
+    place = "row 4" if ending == ".parquet" else "line 5"
+    accepted = accepted_in(rule.rsplit("_", 1)[0].removesuffix("_not"))
+    assert f"{rule} 2, such as log{ending}, {place}: {told} (accepted: {accepted})" in said
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "told"),
+    [
+        ("fields_match_header", b"a,b", "'a,b' (accepted: a field for each column"),
+        ("text_is_utf8", line(event(brand="é")).encode("latin-1"), r"\xe9,130.76"),
+    ],
+)
+def test_a_line_that_is_none_is_shown_whole(
+    cartwise: Commands, rule: str, text: bytes, told: str
+) -> None:
+    write_lines(Path("log.csv"), [*map(line, GOOD), text])
+    said = words(cartwise("ingest", "log.csv", "--out", "events", "-q").out)
+    assert f"{rule} 1, such as log.csv, line 5: '" in said
+    assert told in said
+
+
+def test_native_values_are_shown_as_text(tmp_path: Path) -> None:
+    columns = {name: [value] for name, value in event().items()}
+    seconds = pl.Series([-5]).cast(pl.Datetime("us", "UTC"))
+    frame = pl.DataFrame({**columns, "price": [-0.5], "event_time": seconds})
+    frame.write_parquet(tmp_path / "log.parquet")
+    examples = ingest([tmp_path / "log.parquet"], tmp_path / "lake").examples
+    assert examples["price_not_negative"].value == "-0.5"
+    assert examples["event_time_in_range"].value.startswith("1969-12-31 23:59:59")
+
+
+def test_the_first_row_of_all_files_and_blocks_is_shown(
+    cartwise: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "_BLOCK_BYTES", 300)
+    wrong = [event(price=str(-number)) for number in range(1, 40)]
+    write_rows(Path("raw/1.csv"), GOOD)
+    write_rows(Path("raw/2.csv"), [*GOOD, *GOOD, *wrong])
+    write_rows(Path("raw/3.csv"), wrong[::-1])
+    said = words(cartwise("ingest", "raw", "--out", "events", "-q").out)
+    assert "price_not_negative 78, such as raw/2.csv, line 8: '-1' (accepted" in said
+
+
+def test_columns_in_another_order_show_the_field_that_is_wrong(cartwise: Commands) -> None:
+    order = ["price", "user_id", *(name for name in event() if name not in {"price", "user_id"})]
+    rows = [line(row, order) for row in [*GOOD, event(user_id="7a")]]
+    write_text(Path("log.csv"), "\n".join([",".join(order), *rows]))
+    assert "line 5: '7a'" in words(cartwise("ingest", "log.csv", "--out", "events", "-q").out)
+
+
+def test_a_value_cannot_write_on_the_terminal_and_is_cut_short(cartwise: Commands) -> None:
+    rows = [event(user_id="\x1b[31m\t\u202e7"), event(product_id="9" * 5000)]
+    write_rows(Path("log.csv"), [*GOOD, *rows])
+    told = cartwise("ingest", "log.csv", "--out", "events", "-q").out
+    assert r"'\x1b[31m\t\u202e7'" in words(told)
+    assert not {"\x1b", "\t", "\u202e"} & set(told)
+    assert 100 < told.count("9") < 200
+    assert "9…'" in told
+
+
+def test_machines_get_the_examples_too(cartwise: Commands) -> None:
+    write_rows(Path("log.csv"), [*GOOD, event(event_type="buy\t"), event(price="x")])
+    told = cartwise("ingest", "log.csv", "--out", "events", "-q", "--json")
+    facts = json.loads(told.out)
+    assert facts["by_rule"] == {"event_type_known": 1, "price_readable": 1}
+    assert facts["examples"].keys() == facts["by_rule"].keys()
+    assert facts["examples"]["event_type_known"] == {
+        "source": "log.csv",
+        "unit": "line",
+        "line": 5,
+        "value": "buy\t",
+        "accepted": "view, cart, remove_from_cart or purchase",
+    }
+
+
+def test_an_error_over_all_rows_shows_each_rule_once(cartwise: Commands) -> None:
+    write_rows(Path("log.csv"), [event(price="1,99", user_id="anna"), event(price="2,50")])
+    ingested = cartwise("ingest", "log.csv", "--out", "events", "-q")
+    run = cartwise("run", "log.csv", "--out", "out", "--no-track", "-q")
+    for told, lake in ((ingested, "events"), (run, "out/events")):
+        assert (told.code, told.out) == (1, "")
+        sentence, price, user = told.err.splitlines()
+        assert sentence.startswith("cartwise: none of the 2 rows is a valid event")
+        assert f"{lake}/quarantine" in sentence
+        assert price.startswith("  price_readable: 2, such as log.csv, line 2: '1,99' (accepted: ")
+        assert user.startswith("  user_id_readable: 1, such as log.csv, line 2: 'anna' (accepted: ")
+    told = cartwise("ingest", "log.csv", "--out", "events", "-q", "--json")
+    assert told.code == 1
+    assert json.loads(told.out)["quarantined"] == 2
+
+
+def test_a_clean_log_has_no_examples(tmp_path: Path) -> None:
+    assert ingest([write_rows(tmp_path / "log.csv", GOOD)], tmp_path / "lake").examples == {}
+
+
+def test_a_report_of_an_earlier_version_is_told_without_examples() -> None:
+    facts = IngestReport(1, 0, 0, 1, {"price_given": 1}, {}, (), None, None).to_dict()
+    del facts["examples"]
+    assert IngestReport.from_dict(facts).refusals() == {"price_given": "1"}
+
+
+def test_every_rule_says_what_it_accepts() -> None:
+    rules = vars(EventContract)["__dataframely_rules__"]
+    columns = [column_of(rule) for rule in rules]
+    assert len(columns) > 10
+    assert all(column and accepted_in(column) for column in columns)
+    assert not any(column_of(rule) for rule in LINE_RULES)
