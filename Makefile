@@ -1,10 +1,9 @@
 # Every target but help needs only a POSIX shell and Python >= 3.11 with venv; all else is installed
 # into .venv, with the versions of uv.lock. PYTHON=/path/to/python chooses the interpreter.
 
-UV_VERSION := 0.13.9
 BIN := .venv/bin
-UV_READY := .venv/.uv-$(UV_VERSION)
-SYNC := $(BIN)/uv sync --quiet --frozen --inexact --python $(BIN)/python
+# Inexact: what one target installs stays when another target runs.
+SYNC := sh deploy/uv.sh sync --quiet --frozen --inexact --python $(BIN)/python
 SOURCES := cartwise tests deploy $(wildcard benchmarks)
 
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
@@ -19,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint extra bench bench-long bench-serving soak sweep tutorial mlflow services services-down
+.PHONY: help demo test lint extra lock bench bench-long bench-serving soak sweep tutorial mlflow services services-down
 
 help:  ## Print every target with what it does.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,7 +35,7 @@ lint: .venv/.ready-dev  ## Check style, format, types and the layers between the
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-extra: $(UV_READY)  ## Install an optional part: NAME=stream, feast, dvc, spark, monitor or mlflow.
+extra: $(BIN)/python  ## Install an optional part: NAME=stream, feast, dvc, spark, monitor or mlflow.
 	$(SYNC) --extra $(or $(NAME),$(error say which one, as in make extra NAME=stream))
 
 bench: .venv/.ready-bench  ## Measure against DuckDB, Polars and PySpark (it needs Java 17): 12 minutes.
@@ -66,8 +65,11 @@ tutorial: .venv/.ready  ## The published tutorial's protocol: SRC="2019-Oct.csv.
 mlflow: .venv/.ready-mlflow  ## Show the runs in mlruns/ side by side, in MLflow's own page.
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db $(ARGS)
 
-# pip goes once it has fetched uv, which does all else: it and setuptools take 25 MiB.
-$(UV_READY):
+lock: $(BIN)/python  ## Resolve uv.lock anew, after a change of what pyproject.toml asks for.
+	sh deploy/uv.sh lock --python $(BIN)/python
+
+# Without pip: what it and setuptools do, uv does, and they take 25 MiB.
+$(BIN)/python:
 	@found=; for python in $(CANDIDATES); do \
 	    if "$$python" -c '$(SUITABLE)' 2>/dev/null; then found="$$python"; break; fi; \
 	done; \
@@ -78,25 +80,20 @@ $(UV_READY):
 	    exit 1; \
 	fi; \
 	echo "Creating .venv with $$found; the first time this takes a minute or two."; \
-	test -x $(BIN)/python || "$$found" -m venv .venv
-	@$(BIN)/python -m ensurepip >/dev/null
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
-	@$(BIN)/uv pip uninstall --quiet --python $(BIN)/python pip setuptools
-	@touch $@
+	"$$found" -m venv --without-pip .venv
 
-# Inexact: what one target installs stays when another target runs.
-.venv/.ready: $(UV_READY) pyproject.toml uv.lock
+.venv/.ready: $(BIN)/python pyproject.toml uv.lock
 	$(SYNC)
 	@touch $@
 
-.venv/.ready-dev: $(UV_READY) pyproject.toml uv.lock
+.venv/.ready-dev: $(BIN)/python pyproject.toml uv.lock
 	$(SYNC) --extra dev
 	@touch $@
 
-.venv/.ready-mlflow: $(UV_READY) pyproject.toml uv.lock
+.venv/.ready-mlflow: $(BIN)/python pyproject.toml uv.lock
 	$(SYNC) --extra mlflow
 	@touch $@
 
-.venv/.ready-bench: $(UV_READY) pyproject.toml uv.lock
+.venv/.ready-bench: $(BIN)/python pyproject.toml uv.lock
 	$(SYNC) --extra bench --extra spark
 	@touch $@
