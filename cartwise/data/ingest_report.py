@@ -9,7 +9,7 @@ import msgspec
 
 from cartwise.data import quarantine
 from cartwise.data.publication import REPORT
-from cartwise.data.refusals import Example, told
+from cartwise.data.refusals import Example
 from cartwise.documents import read_document
 from cartwise.errors import InputError
 
@@ -78,7 +78,11 @@ class IngestReport:
 
     def refusals(self) -> dict[str, str]:
         """Every rule that rows broke, with how many did and an example."""
-        return told(self.by_rule, self.examples)
+        return {rule: f"{rows:,}{self.such_as(rule)}" for rule, rows in self.by_rule.items()}
+
+    def such_as(self, rule: str) -> str:
+        """A rule's example, to go on with after what broke it; empty where none was kept."""
+        return f", such as {self.examples[rule]}" if rule in self.examples else ""
 
 
 def require_events(report: IngestReport, lake: Path) -> None:

@@ -51,14 +51,6 @@ def first_of_each_rule(source: Source, rows: RawRows, refused: pl.DataFrame) -> 
     return examples
 
 
-def told(by_rule: Mapping[str, int], examples: Mapping[str, Example]) -> dict[str, str]:
-    """Every rule that rows broke, with how many did and an example."""
-    return {
-        rule: f"{rows:,}, such as {examples[rule]}" if rule in examples else f"{rows:,}"
-        for rule, rows in by_rule.items()
-    }
-
-
 def _texts_by_line(fields: pl.DataFrame) -> dict[int, dict[str, str]]:
     texts = fields.select(LINE, *as_texts(fields.schema))
     return {row[LINE]: row for row in texts.iter_rows(named=True)}
