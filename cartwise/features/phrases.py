@@ -18,7 +18,7 @@ from cartwise.features.spec import (
     Sum,
     seconds_of,
 )
-from cartwise.features.words import DONE, NOUNS, count, duration, percent
+from cartwise.features.words import DONE, NOUNS, count, counted, duration, percent
 
 Values = Mapping[str, float]
 Phrase = Callable[[Values], str]
@@ -103,10 +103,9 @@ class Phrases:
 
 
 def _counter(name: str, entity: Entity, event: str, half_life: str) -> Phrase:
-    what = f"{NOUNS[event]} {_whose(entity)}"
-
     def say(values: Values) -> str:
-        return f"{count(values[name])} {what}, fading with {_span(half_life)}"
+        told = counted(values[name], NOUNS[event])
+        return f"{told} {_whose(entity)}, fading with {_span(half_life)}"
 
     return say
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from cartwise.features.catalogue import MEAN_AGE_OF_A_SECOND
-from cartwise.features.words import DONE, NOUNS, count, duration, percent
+from cartwise.features.words import DONE, NOUNS, counted, duration, percent
 
 Remark = Callable[[float], str]
 """From a value, which is missing if NaN, to words."""
@@ -32,8 +32,8 @@ _PRICED: Final = {
 }
 
 
-def _counted(what: str) -> Remark:
-    return lambda value: f"{count(value)} {what}"
+def _counted(nouns: str, which: str) -> Remark:
+    return lambda value: f"{counted(value, nouns)} {which}"
 
 
 def _shared(after: str, before: str = "") -> Remark:
@@ -95,7 +95,7 @@ def _by_kind() -> dict[str, Remark]:
 
 REMARKS: Final[Mapping[str, Remark]] = {
     **{
-        f"{entity}_{event}_before": _counted(f"{NOUNS[event]} {whose} before this visit")
+        f"{entity}_{event}_before": _counted(NOUNS[event], f"{whose} before this visit")
         for entity, whose in _WHOSE.items()
         for event in ("view", "cart", "purchase")
     },
@@ -110,7 +110,7 @@ REMARKS: Final[Mapping[str, Remark]] = {
     "session_category_early": _earlier("this category"),
     "session_product_early": _earlier("this product"),
     "session_product_left": _unless_missing("this product was not viewed in this visit yet", _left),
-    "session_depth": _counted("events in this visit"),
-    "user_events_before": _counted("events by this user before this visit"),
-    "product_events_before": _counted("events of this product outside this visit"),
+    "session_depth": _counted("events", "in this visit"),
+    "user_events_before": _counted("events", "by this user before this visit"),
+    "product_events_before": _counted("events", "of this product outside this visit"),
 }

@@ -35,6 +35,12 @@ def count(value: float) -> str:
     return f"{value:.0f}" if abs(value - round(value)) < 0.05 or value >= 10 else f"{value:.1f}"
 
 
+def counted(value: float, nouns: str) -> str:
+    """``counted(1.0, "views") == "1 view"``; a count that may have faded, as in :func:`count`."""
+    told = count(value)
+    return f"{told} {nouns[:-1] if told == '1' else nouns}"
+
+
 def percent(value: float) -> str:
     """A share in percent."""
     return "unknown" if math.isnan(value) else f"{100 * value:.0f} %"

@@ -32,10 +32,14 @@ CSS: Final = """
 .cw-table .cw-prose { white-space: normal; overflow-wrap: anywhere; }
 .cw-table th { color: var(--cw-quiet); font-weight: 600; }
 .cw-bar { display: inline-block; height: .6rem; border-radius: .3rem; background: var(--cw-for); }
-.cw-waterfall, .cw-curve { width: 100%; height: auto; }
-.cw-waterfall text, .cw-curve text { fill: var(--body-text-color);
-  font: 14px system-ui, sans-serif; }
-.cw-waterfall .cw-axis, .cw-curve .cw-axis { stroke: var(--border-color-primary); }
+.cw-waterfall { list-style: none; padding: 0 !important; margin: .5rem 0; }
+.cw-waterfall li { margin: 0 0 .5rem; overflow-wrap: anywhere; }
+.cw-track { margin-top: .2rem; background: linear-gradient(var(--cw-quiet) 0 0) no-repeat
+  var(--average) 0 / 1px 100%; }
+.cw-track div { height: .8rem; border-radius: .2rem; background: currentColor; }
+.cw-curve { width: 100%; height: auto; }
+.cw-curve text { fill: var(--body-text-color); font: 14px system-ui, sans-serif; }
+.cw-curve .cw-axis { stroke: var(--border-color-primary); }
 .cw-report { width: 100%; height: 75vh; border: 1px solid var(--border-color-primary); }
 @media (max-width: 640px) {
   .tab-container button { padding: 0 .45rem !important; font-size: .85rem !important; }

@@ -16,12 +16,20 @@ def test_steps_lead_from_the_average_to_the_cart() -> None:
     assert [step.kind for step in found] == ["for", "against", "for"]
 
 
-def test_the_image_is_well_formed_escaped_and_within_its_frame() -> None:
-    image = ET.fromstring(waterfall(0.1, REASONS, 0.25))  # noqa: S314 - our own
-    width = float(image.attrib["viewBox"].split()[2])
-    bars = [element for element in image if element.tag == "rect"]
-    assert len(bars) == 3
-    for bar in bars:
-        assert 0 <= float(bar.attrib["x"]) <= width - float(bar.attrib["width"])
-    assert "a < b & c" in image.attrib["aria-label"]
-    assert re.search(r"52% → this cart: 40%", "".join(image.itertext()))
+@pytest.mark.parametrize("rest", [0.25, 0.0, -1e-6])
+def test_the_list_is_well_formed_escaped_and_within_its_frame(rest: float) -> None:
+    shown = ET.fromstring(f"<div>{waterfall(0.1, REASONS, rest)}</div>")  # noqa: S314 - our own
+    rows = shown.findall("ol/li")
+    assert len(rows) == 3
+    assert "a < b & c" in "".join(rows[0].itertext())
+    assert "x" * 200 in "".join(rows[1].itertext())
+    for row in rows:
+        bar = row.find("div/div")
+        assert bar is not None
+        left, width = map(float, re.findall(r"([\d.]+)%", bar.attrib["style"]))
+        assert width > 0
+        assert left + width <= 100.1
+
+
+def test_it_ends_with_both_probabilities() -> None:
+    assert "52% → this cart: 40%" in waterfall(0.1, REASONS, 0.25)
