@@ -118,7 +118,7 @@ def score_batch(client: Client, batch: Batch) -> pl.DataFrame:
     """The carts with the columns probability, nudge, expected_value and model_version."""
     if not batch.carts:
         raise InputError("no row of the file is a cart that keeps the rules: see the columns above")
-    answers = client.score_all(batch.carts)
+    answers = client.try_all(batch.carts)
     return pl.DataFrame(batch.carts, infer_schema_length=None).with_columns(
         pl.Series("line", batch.lines),
         pl.Series("probability", [one["probability"] for one in answers]),

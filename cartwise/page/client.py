@@ -44,16 +44,17 @@ class Client:
         """Let go of all connections."""
         self._http.close()
 
-    def score(self, cart: Mapping[str, Any], reasons: int) -> Facts:
-        """The answer for one cart, with its strongest reasons."""
-        return self._json("POST", "/v1/score", json=dict(cart), params={"explain": reasons})
+    def score(self, cart: Mapping[str, Any], reasons: int, *, keep: bool = True) -> Facts:
+        """The answer for one cart, with its strongest reasons; not kept where one only tries."""
+        params: Facts = {"explain": reasons, "keep": keep}
+        return self._json("POST", "/v1/score", json=dict(cart), params=params)
 
-    def score_all(self, carts: Sequence[Mapping[str, Any]]) -> list[Facts]:
-        """Answers for many carts, in their order."""
+    def try_all(self, carts: Sequence[Mapping[str, Any]]) -> list[Facts]:
+        """Answers for many carts, in their order; they are not kept."""
         answers: list[Facts] = []
         for start in range(0, len(carts), MOST_CARTS):
             part = [dict(cart) for cart in carts[start : start + MOST_CARTS]]
-            answers += self._patiently("/v1/score/batch", {"carts": part})["answers"]
+            answers += self._patiently("/v1/score/batch?keep=false", {"carts": part})["answers"]
         return answers
 
     def recent(self, limit: int) -> list[Facts]:

@@ -138,7 +138,7 @@ def _number(name: str, text: str) -> float:
 
 def _answered(client: Client, values: Mapping[str, str]) -> str:
     try:
-        found = client.score(cart_of(values), REASONS)
+        found = client.score(cart_of(values), REASONS, keep=False)
     except (ApiError, InputError) as problem:
         return error(problem)
     reasons = waterfall(found["base"], found["reasons"], found["rest"])

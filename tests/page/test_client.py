@@ -53,7 +53,7 @@ def test_a_large_batch_waits_where_the_keys_rate_makes_it(tmp_path: Path) -> Non
     limits = Limits(rate=Rate(per_second=400, burst=1))
     world = make_world(write_model(tmp_path / "model"), limits=limits)
     with running(world.app) as api, closing(Client(api, world.keys["all"])) as client:
-        answers = client.score_all([cart_json(user_id=user) for user in range(1100)])
+        answers = client.try_all([cart_json(user_id=user) for user in range(1100)])
         assert len(answers) == 1100
 
 
@@ -65,7 +65,7 @@ def test_a_wait_that_is_too_long_is_told(tmp_path: Path) -> None:
         closing(Client(api, world.keys["all"])) as client,
         pytest.raises(ApiError, match="this key asks too often"),
     ):
-        client.score_all([cart_json()] * 501)
+        client.try_all([cart_json()] * 501)
 
 
 def test_a_refusal_is_told_with_its_place(site: Site) -> None:

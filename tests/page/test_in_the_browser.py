@@ -130,6 +130,14 @@ def test_carts_appear_while_one_looks_and_what_became_of_them(page: Page, site: 
     expect(live).to_contain_text("zebra", timeout=15_000)
 
 
+def test_what_is_tried_on_the_page_is_no_cart_of_the_shop(page: Page, site: Site) -> None:
+    before = len(site.client.recent(500))
+    page.get_by_role("button", name="Score this cart").click()
+    expect(page.locator("#answer")).to_contain_text("likely to be bought", timeout=15_000)
+    assert site.client.try_all([cart_json()])
+    assert len(site.client.recent(500)) == before
+
+
 def test_a_csv_comes_back_with_scores_and_bad_rows_are_shown(page: Page, csv: Path) -> None:
     show(page, "Batch")
     page.locator("input[type=file]").set_input_files(csv)

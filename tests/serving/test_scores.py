@@ -172,6 +172,18 @@ def test_every_answer_is_in_the_score_log(world: World, model: Path) -> None:
         assert (kept.model_version, kept.source, kept.role) == (bundle.version, "api", "champion")
 
 
+def test_what_is_only_tried_is_kept_nowhere(world: World) -> None:
+    with TestClient(world.app) as client:
+        bodies = {"score": cart_json(), "score/batch": {"carts": [cart_json()] * 3}}
+        for path, body in bodies.items():
+            tried = client.post(f"/v1/{path}?keep=false", json=body, headers=world.headers())
+            assert tried.status_code == 200
+        score(world, client, product_id=5)
+        shown = client.get("/v1/scores/recent", headers=world.headers()).json()["scores"]
+    assert [recent["cart"]["product_id"] for recent in shown] == [5]
+    assert [kept.product_id for kept in world.kept.scores] == [5]
+
+
 def test_scores_of_late_are_shown_latest_first(world: World, client: TestClient) -> None:
     for product in range(5):
         score(world, client, product_id=product)

@@ -24,6 +24,11 @@ from cartwise.serving.schemas import (
 from cartwise.serving.scorer import CHUNK, Scored, age_seconds, live_event
 from cartwise.serving.service import REMEMBERED, Service
 
+Keep = Annotated[
+    bool,
+    Query(description="Whether it is kept, counted and shown among scores of late: false to try."),
+]
+
 
 def score_routes(service: Service) -> APIRouter:
     """Routes that score."""
@@ -35,6 +40,8 @@ def score_routes(service: Service) -> APIRouter:
         explain: Annotated[
             int, Query(ge=0, le=MOST_REASONS, description="How many reasons to give.")
         ] = 0,
+        *,
+        keep: Keep = True,
     ) -> Answer:
         """How likely a product that was just put into a cart is to be bought.
 
@@ -42,13 +49,14 @@ def score_routes(service: Service) -> APIRouter:
         difference to the answer.
         """
         scored = await service.scorer.score(_event(cart), service.pair())
-        service.keep(scored)
+        if keep:
+            service.keep(scored)
         if not explain:
             return _answer(scored)
         return _answer(scored, await service.explaining.explain(scored, explain))
 
     @router.post("/v1/score/batch", summary="Score many carts")
-    async def score_batch(carts: Carts, request: Request) -> Answers:
+    async def score_batch(carts: Carts, request: Request, *, keep: Keep = True) -> Answers:
         """Scores of many carts, all by the same model. Each is scored as if it were alone.
 
         To the rate of the key, a cart is a request.
@@ -57,7 +65,7 @@ def score_routes(service: Service) -> APIRouter:
         charge(request, len(carts.carts) - 1)
         events = [_event(cart) for cart in carts.carts]
         scored = await service.scorer.score_all(events, pair)
-        for one in scored:
+        for one in scored if keep else ():
             service.keep(one)
         return Answers(answers=[_answer(one) for one in scored])
 
