@@ -11,7 +11,7 @@ import typer
 from cartwise.errors import ApiError
 from cartwise.page.app import create_page
 from cartwise.page.client import Client, KeyRefused
-from cartwise.page.serving import open_page
+from cartwise.page.serving import open_page, private_folder
 
 KEY_VARIABLE: Final = "CARTWISE_KEY"
 PASSWORD_VARIABLE: Final = "CARTWISE_PAGE_PASSWORD"  # noqa: S105 - a variable's name
@@ -35,7 +35,10 @@ def ui(
     client = Client(api, os.environ.get(KEY_VARIABLE))
     password = os.environ.get(PASSWORD_VARIABLE)
     login = (user, password) if password else None
-    with open_page(create_page(client), host, port, login) as url:
+    with (
+        private_folder() as folder,
+        open_page(create_page(client, folder), host, port, login) as url,
+    ):
         _warn_of_a_refused_key(client)
         sys.stderr.write(f"the page is at {url} (Ctrl-C ends it)\n")
         signal.pause()

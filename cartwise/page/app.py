@@ -1,5 +1,6 @@
 """The page: five tabs around a client of the API; importing this does nothing."""
 
+from pathlib import Path
 from typing import Final
 
 import gradio as gr
@@ -16,8 +17,11 @@ LOOKS_EVERY: Final = {"Live": 2.0, "Model": 5.0, "Health": 5.0}
 """Seconds between two looks of a tab that is shown."""
 
 
-def create_page(client: Client) -> gr.Blocks:
-    """The page, to be launched with the theme and the styles of ``cartwise.page.style``."""
+def create_page(client: Client, folder: Path) -> gr.Blocks:
+    """The page, to be launched with the theme and the styles of ``cartwise.page.style``.
+
+    What visitors fetch lies in ``folder``.
+    """
     page = gr.Blocks(
         title="Cartwise",
         analytics_enabled=False,
@@ -35,7 +39,7 @@ def create_page(client: Client) -> gr.Blocks:
             with polling.tab("Live") as tab:
                 live_tab(client, polling.moments(tab))
             with polling.tab("Batch"):
-                batch_tab(client)
+                batch_tab(client, folder / "scored")
             with polling.tab("Model") as tab:
                 model_tab(client, polling.moments(tab))
             with polling.tab("Health") as tab:

@@ -36,8 +36,8 @@ class Batch(NamedTuple):
     bad: list[tuple[int, str]]
 
 
-def batch_tab(client: Client) -> None:
-    """Build the tab."""
+def batch_tab(client: Client, folder: Path) -> None:
+    """Build the tab; scored carts lie in ``folder`` to be fetched."""
     gr.Markdown(
         "A CSV with the columns of the shop's log, `event_type` may be missing. Rows of other "
         f"types are passed over, carts that break a rule are listed. Up to {MOST_ROWS:,} rows."
@@ -45,7 +45,6 @@ def batch_tab(client: Client) -> None:
     given = gr.File(label="Carts (CSV)", file_types=[".csv"], type="filepath")
     told = gr.HTML(elem_id="batch")
     scored = gr.DownloadButton("Download the scored carts", visible=False, variant="primary")
-    folder = Path(tempfile.mkdtemp(prefix="cartwise-page-"))
 
     def run(path: str | None) -> tuple[str, Any]:
         if path is None:
@@ -133,6 +132,7 @@ def write_download(frame: pl.DataFrame, folder: Path, now: float) -> Path:
 
     ``now`` is in seconds since the Unix epoch.
     """
+    folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
         if old.stat().st_mtime < now - KEPT_SECONDS:
             shutil.rmtree(old, ignore_errors=True)

@@ -2,14 +2,27 @@
 
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import gradio as gr
 
 from cartwise.errors import OutputError
 from cartwise.hosts import is_loopback
 from cartwise.page.style import CSS, theme
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder for what visitors send and fetch: nobody else may read it, and it goes at the end.
+
+    To be opened before the page is made, since Gradio's own copies lie there, too.
+    """
+    with tempfile.TemporaryDirectory(prefix="cartwise-page-", ignore_cleanup_errors=True) as name:
+        os.environ["GRADIO_TEMP_DIR"] = name
+        yield Path(name)
 
 
 @contextmanager

@@ -65,10 +65,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @contextmanager
-def own_process(api: str, key: str) -> Iterator[str]:
+def own_process(api: str, key: str, **variables: str) -> Iterator[str]:
     """The page, as its command serves it."""
     program = [sys.executable, "-m", "cartwise", "ui", "--api", api, "--port", "0"]
-    env = os.environ | {"CARTWISE_KEY": key}
+    env = os.environ | {"CARTWISE_KEY": key} | variables
     with subprocess.Popen(program, env=env, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         said = process.stderr.readline()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from cartwise.page.score import EXAMPLE
-from tests.page.conftest import Site
+from tests.page.conftest import Site, own_process
 from tests.serving.worlds import cart_json
 
 pytestmark = pytest.mark.integration
@@ -153,6 +153,25 @@ def test_a_csv_comes_back_with_scores_and_bad_rows_are_shown(page: Page, csv: Pa
     assert [row["line"] for row in rows] == ["2", "6"]
     assert rows[1]["product_id"] == str(2**63 - 1)
     assert all(0 < float(row["probability"]) < 1 for row in rows)
+
+
+def test_what_visitors_send_and_fetch_is_private_and_goes_with_the_page(
+    browser: Browser, site: Site, csv: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    with own_process(site.api, site.world.keys["all"], TMPDIR=str(kept)) as url:
+        page = browser.new_page()
+        page.goto(url)
+        show(page, "Batch")
+        page.locator("input[type=file]").set_input_files(csv)
+        expect(page.get_by_text("Download the scored carts")).to_be_visible(timeout=30_000)
+        (folder,) = kept.glob("cartwise-page-*")
+        assert {file.name for file in folder.rglob("*.csv")} == {"carts.csv", "scored.csv"}
+        assert folder.stat().st_mode & 0o077 == 0
+        page.close()
+    assert [file for file in kept.rglob("*") if file.is_file()] == []
+    assert not folder.exists()
 
 
 def test_the_model_tab_tells_and_plays_with_the_policy(page: Page) -> None:
