@@ -43,15 +43,16 @@ def score(
     bundle = Bundle.load(model)
     bundle.require_fingerprint(SPECIFICATION.fingerprint)
     log = Log.read(lake)
-    wanted = cart_rows(lake, log.days)
     division = division_for(log.events, memory_bytes)
     steps = sum(log.events.values()) * len(division.shards())
     with (
         replaced_file(out) as fresh,
+        log.held(),
         tempfile.TemporaryDirectory(prefix=".passes-", dir=fresh.parent) as scratch,
         open_scores(fresh) as write,
         progress.task("score", steps, "events") as advance,
     ):
+        wanted = cart_rows(lake, log.days)
         for day in Passes(lake, wanted, Path(scratch), division).run(advance):
             write(_scored(day, bundle))
     return sum(map(len, wanted.values()))

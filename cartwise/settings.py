@@ -66,11 +66,12 @@ def file_settings(options: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
         return {}
     document = _read(path)
     shared = {name: value for name, value in document.items() if not isinstance(value, dict)}
-    _refuse_unknown(path, shared, set().union(*options.values()))
+    _refuse_unknown(path, shared, set().union(*options.values()), "no command takes")
     own = dict(_by_command(document))
-    _refuse_unknown(path, own, options)
+    _refuse_unknown(path, own, options, "is no command")
     for command, table in own.items():
-        _refuse_unknown(path, table, options[command])
+        _refuse_what_others_take(path, command, table, options)
+        _refuse_unknown(path, table, options[command], f"'{command}' does not take")
     nested: dict[str, Any] = {}
     for command, names in options.items():
         *group, name = command.split()
@@ -107,10 +108,25 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"the settings file {path} is not TOML: {error}") from error
 
 
-def _refuse_unknown(path: Path, given: Mapping[str, Any], known: Collection[str]) -> None:
+def _refuse_unknown(
+    path: Path, given: Mapping[str, Any], known: Collection[str], wrong: str
+) -> None:
     for name in given:
         if name not in known:
             close = get_close_matches(name, known, 1)
-            hint = f"did you mean '{close[0]}'?" if close else ", ".join(sorted(known))
-            wrong = "which no command takes" if close else "which is none of"
-            raise InputError(f"the settings file {path} sets '{name}', {wrong}: {hint}")
+            hint = (
+                f"did you mean '{close[0]}'?" if close else f"there are {', '.join(sorted(known))}"
+            )
+            raise InputError(f"the settings file {path} sets '{name}', which {wrong}: {hint}")
+
+
+def _refuse_what_others_take(
+    path: Path, command: str, given: Mapping[str, Any], options: Mapping[str, Collection[str]]
+) -> None:
+    for name in given:
+        takers = [other for other, names in options.items() if name in names]
+        if takers and command not in takers:
+            raise InputError(
+                f"the settings file {path} sets '{name}' for '{command}', which does not take it; "
+                f"these do: {', '.join(takers)}"
+            )

@@ -65,7 +65,7 @@ class BarProgress:
             TextColumn("{task.description:<24}"),
             BarColumn(min(32, max(8, width - _WORDS))),
             _Done(with_speed=width >= _SPEED),
-            TimeRemainingColumn(elapsed_when_finished=True),
+            _Left(elapsed_when_finished=True),
         )
         with Bars(*columns, console=self._console) as bars:
             task = bars.add_task(name, total=total, unit=unit)
@@ -85,6 +85,12 @@ class _Done(ProgressColumn):
         unit = task.fields["unit"]
         speed = (task.finished_speed or task.speed or 0.0) if self._with_speed else 0.0
         return Text(f"{amount(task.completed, unit)}{_at(speed, unit)}", style="cyan")
+
+
+class _Left(TimeRemainingColumn):
+    def render(self, task: Task) -> Text:
+        is_early = not task.finished and task.percentage < 100 * _TELLING
+        return Text("-:--:--", style="progress.remaining") if is_early else super().render(task)
 
 
 class LineProgress:

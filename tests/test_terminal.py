@@ -4,6 +4,7 @@ import io
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress as Bars
 from rich.text import Text
 
 from cartwise import terminal
@@ -52,6 +53,20 @@ def test_the_time_left_is_not_guessed_from_the_first_moments(
     with LineProgress().task("label carts", 28, "days") as advance:
         advance(1)
     assert capsys.readouterr().err.splitlines()[0] == "label carts: 1 day of 28 days in 14.8 s"
+
+
+def test_a_bar_guesses_the_time_left_no_sooner_than_a_line() -> None:
+    def shown(done: int) -> str:
+        now, left = [0.0], terminal._Left()
+        with Bars(left, get_time=lambda: now[0], auto_refresh=False) as bars:
+            task = bars.add_task("label carts", total=1000)
+            for second in (1.0, 2.0, 3.0):
+                now[0] = second
+                bars.advance(task, done / 3)
+            return left(bars.tasks[0]).plain
+
+    assert shown(2) == "-:--:--"
+    assert shown(600) == "0:00:02"
 
 
 def test_quiet_is_silent(capsys: pytest.CaptureFixture[str]) -> None:

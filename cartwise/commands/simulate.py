@@ -58,7 +58,7 @@ def simulation_summary(report: SimulationReport, out: Path) -> RenderableType:
     """What was simulated."""
     rows = [("events", f"{report.events:,}")]
     rows += [(f"  {kind}", f"{number:,}") for kind, number in report.by_type.items()]
-    rows.append(("products carted, per visit", f"{report.carts:,}"))
+    rows.append(("carts, of a visit and product", f"{report.carts:,}"))
     if report.unrecorded_purchases:
         rows.append(("purchases lost in the outage", f"{report.unrecorded_purchases:,}"))
     return facts_table(

@@ -1,8 +1,8 @@
 """``cartwise ui``."""
 
 import os
-import signal
 import sys
+import time
 from contextlib import suppress
 from typing import Annotated, Final
 
@@ -41,7 +41,9 @@ def ui(
     ):
         _warn_of_a_refused_key(client)
         sys.stderr.write(f"the page is at {url} (Ctrl-C ends it)\n")
-        signal.pause()
+        # Not pause(), which would not hear of a signal that came just before it.
+        while True:
+            time.sleep(1)
 
 
 def _warn_of_a_refused_key(client: Client) -> None:

@@ -1,7 +1,8 @@
 """A lake at one moment: its days, how many events each has, and a digest of them all."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,7 +18,10 @@ from cartwise.data.lake import (
     stored_days,
 )
 from cartwise.disk import readable
+from cartwise.errors import InputError
 from cartwise.features.catalogue import SPECIFICATION
+
+_Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Log:
             logs with the same digest give the same vectors up to there.
         first_second: time of the first event, seconds since the Unix epoch.
         last_second: time of the last event.
+        stamps: by day, what tells its file from any other that takes its place.
     """
 
     lake: Path
@@ -38,11 +43,13 @@ class Log:
     history: Mapping[date, str]
     first_second: int
     last_second: int
+    stamps: Mapping[date, _Stamp]
 
     @classmethod
     def read(cls, lake: Path) -> Self:
         """Look through a lake; raises InputError where there is none."""
-        days = stored_days(lake)
+        stamps = _stamps(lake)
+        days = list(stamps)
         digests = {day: require_day_as_written(lake, day) for day in days}
         events = {day: count_events(lake, day) for day in days}
         return cls(
@@ -51,7 +58,26 @@ class Log:
             history_of(digests),
             _second(lake, days[0], pl.col("event_time").min()),
             _second(lake, days[-1], pl.col("event_time").max()),
+            stamps,
         )
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A block in which the lake is read again.
+
+        Raises InputError at its end where an ingest changed the lake since this log was read, also
+        in place of what went wrong because of that.
+        """
+        try:
+            yield
+        except Exception:
+            self._require_unchanged()
+            raise
+        self._require_unchanged()
+
+    def _require_unchanged(self) -> None:
+        if _stamps(self.lake) != self.stamps:
+            raise InputError(f"an ingest changed '{self.lake}' meanwhile: run this again")
 
     @property
     def days(self) -> list[date]:
@@ -77,6 +103,16 @@ def history_of(digests: Mapping[date, str]) -> dict[date, str]:
         before = hashlib.sha256(f"{before} {day} {digest}".encode()).hexdigest()
         history[day] = before
     return history
+
+
+def _stamps(lake: Path) -> dict[date, _Stamp]:
+    stamps = {}
+    for day in stored_days(lake):
+        file = day_path(lake, day)
+        with readable(file):
+            status = file.stat()
+        stamps[day] = (status.st_ino, status.st_mtime_ns, status.st_size)
+    return stamps
 
 
 def _second(lake: Path, day: date, time: pl.Expr) -> int:

@@ -81,10 +81,11 @@ def build(
     settings = settings or TrainingSetSettings()
     require_free(out, lake)
     log = Log.read(lake)
-    outages = known_outages(lake, settings.outages, progress)
-    outcomes = Outcomes.of(log, outages, settings.labels, settings.split, progress)
-    manifest = describe(log, outcomes, outages.spans, settings.labels)
-    with folders.replaced(out) as fresh:
+    with log.held():
+        outages = known_outages(lake, settings.outages, progress)
+        outcomes = Outcomes.of(log, outages, settings.labels, settings.split, progress)
+        manifest = describe(log, outcomes, outages.spans, settings.labels)
+    with folders.replaced(out) as fresh, log.held():
         update = _Update(log, dict(outcomes.by_day()), out, fresh)
         update.run(settings.memory_bytes, progress)
         with _in_terms_of(out, fresh):

@@ -1,6 +1,6 @@
 """``params.yaml``: hyper-parameters of the booster, and the space that tuning searches."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -61,10 +61,11 @@ def read_parameters(path: Path) -> Parameters:
         document = yaml.safe_load(text) or {}
         boosting = document.get("boosting") or {}
         space = (document.get("tuning") or {}).get("space") or {}
-        _refuse_unknown(path, boosting)
-        _refuse_unknown(path, space)
+        _refuse_unknown(path, boosting, _KINDS)
+        # Tuning finds the depth itself: it alone is tried.
+        _refuse_unknown(path, space, _KINDS.keys() - {"shallowest"})
         return Parameters(
-            replace(Boosting(), **{name: _KINDS[name](value) for name, value in boosting.items()}),
+            _boosting(boosting),
             {name: _range(name, bounds) for name, bounds in space.items()} or SPACE,
         )
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
@@ -73,12 +74,20 @@ def read_parameters(path: Path) -> Parameters:
         ) from error
 
 
-def _refuse_unknown(path: Path, given: Mapping[str, Any]) -> None:
+def _refuse_unknown(path: Path, given: Mapping[str, Any], known: Collection[str]) -> None:
     for name in given:
-        if name not in _KINDS:
+        if name not in known:
             raise InputError(
-                f"'{path}' sets '{name}', which is none of: {', '.join(sorted(_KINDS))}"
+                f"'{path}' sets '{name}', which is none of: {', '.join(sorted(known))}"
             )
+
+
+def _boosting(given: Mapping[str, Any]) -> Boosting:
+    found = replace(Boosting(), **{name: _KINDS[name](value) for name, value in given.items()})
+    for name in ("depth", "shallowest"):
+        if getattr(found, name) < 1:
+            raise ValueError(f"{name} is {getattr(found, name)}: trees have a depth of at least 1")
+    return found
 
 
 def _range(name: str, bounds: Mapping[str, Any]) -> Range:

@@ -224,7 +224,7 @@ def _study(training: Path, search: Search, worker: int) -> Iterator[optuna.Study
     try:
         study = optuna.create_study(
             storage=storage,
-            study_name=_name(training, search.parameters),
+            study_name=_name(training, search),
             load_if_exists=True,
             sampler=optuna.samplers.TPESampler(seed=search.seeding.seed + 1000 * worker),
             pruner=optuna.pruners.MedianPruner(_STARTING_TRIALS, n_warmup_steps=_ROUNDS_PER_REPORT),
@@ -250,9 +250,11 @@ def _storage(database: str) -> optuna.storages.RDBStorage:
     )
 
 
-def _name(training: Path, parameters: Parameters) -> str:
-    space = hashlib.sha256(repr((parameters.boosting, dict(parameters.space))).encode()).hexdigest()
-    return f"cartwise-{training_digest(training)}-{space[:8]}"
+def _name(training: Path, search: Search) -> str:
+    # Losses of another seed are of other folds: they cannot be compared.
+    told = (search.parameters.boosting, dict(search.parameters.space), search.seeding.seed)
+    digest = hashlib.sha256(repr(told).encode()).hexdigest()
+    return f"cartwise-{training_digest(training)}-{digest[:8]}"
 
 
 def _done(study: optuna.Study) -> int:

@@ -128,7 +128,7 @@ def test_a_reader_waits_while_an_ingest_moves_its_files(
 
     with ThreadPoolExecutor(1) as pool:
         moved = pool.submit(move)
-        begun.wait()
+        assert begun.wait(60)
         assert len(Log.read(lake).days) == 2
         moved.result()
 

@@ -42,8 +42,8 @@ def test_the_demo_opens_a_shop_that_lives_and_ends_with_all_its_processes(tmp_pa
         assert httpx.get(f"http://127.0.0.1:{api}/v1/model").status_code == 401
         assert wait_for(f"http://127.0.0.1:{page}")
         os.kill(demo.pid, signal.SIGINT)
-        assert "Closing the shop …" in demo.stderr.read()
-        assert demo.wait(60) == 0
+        assert "Closing the shop …" in demo.communicate(timeout=60)[1]
+        assert demo.returncode == 0
     for port in (api, page):
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"http://127.0.0.1:{port}")
@@ -58,6 +58,7 @@ def test_an_interruption_before_the_shop_is_open_is_told_by_the_exit_code(tmp_pa
     with subprocess.Popen([*program, *ports], cwd=tmp_path) as demo:
         while not (tmp_path / "demo").exists():
             assert demo.poll() is None
+            time.sleep(0.01)
         os.kill(demo.pid, signal.SIGINT)
         assert demo.wait(60) == 130
 

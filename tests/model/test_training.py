@@ -89,7 +89,6 @@ def test_training_never_opens_the_test_part(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("either_way")
-@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize(("part", "lower"), [("train", False), ("calibration", True)])
 def test_calibration_follows_the_latest_carts(tmp_path: Path, part: str, lower: bool) -> None:  # noqa: FBT001
     training = write_world(tmp_path, carts=6000).training

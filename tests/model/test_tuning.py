@@ -93,6 +93,13 @@ def test_another_training_set_is_another_search(world: World, tmp_path: Path) ->
     assert tune(other, search(tmp_path / "db", 1)).completed == 1
 
 
+def test_another_seed_is_another_search(world: World, tmp_path: Path) -> None:
+    # Its folds are others, and so are the losses on them.
+    tune(world.training, search(tmp_path, 2))
+    other = tune(world.training, replace(search(tmp_path, 1), seeding=Seeding(8, threads=1)))
+    assert other.completed == 1
+
+
 def test_processes_share_a_search(world: World, tmp_path: Path) -> None:
     found = tune(world.training, search(tmp_path, 6, jobs=2))
     assert found.completed + found.pruned >= 6
@@ -142,6 +149,9 @@ def test_parameters_come_from_a_file(tmp_path: Path) -> None:
         "tuning: {space: {depth: {low: 3, high: 2}}}",
         "tuning: {space: {depth: 3}}",
         "boosting: {depth: many}",
+        "boosting: {depth: 0}",
+        "boosting: {shallowest: 0}",
+        "tuning: {space: {shallowest: {low: 1, high: 3}}}",
         "boosting: [",
     ],
 )

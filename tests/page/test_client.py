@@ -86,6 +86,7 @@ def test_a_page_whose_key_is_refused_says_so_before_where_it_is(site: Site, key:
         assert page.stderr is not None
         said = page.stderr.readline()
         page.terminate()
+        page.wait(30)
     assert f"the API at {site.api} refuses the page, whose key is in CARTWISE_KEY: " in said
 
 

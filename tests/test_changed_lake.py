@@ -1,0 +1,75 @@
+"""An ingest that changes a lake while something is made of it: nothing appears."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from cartwise.data.ingest import ingest
+from cartwise.data.labels import LabelSettings
+from cartwise.data.log import Log
+from cartwise.data.simulate import simulate
+from cartwise.data.training_set import TrainingSetSettings, build
+from cartwise.errors import InputError
+from cartwise.model.training import train
+from cartwise.progress import Advance, Silent
+from cartwise.scoring import score
+from tests.model.conftest import QUICK
+
+SETTINGS = TrainingSetSettings(LabelSettings(4 * 3600))
+
+
+class Interfering(Silent):
+    """Lets something happen when a task begins."""
+
+    def __init__(self, task: str, happen: Callable[[], object]) -> None:
+        self._task = task
+        self._happen = happen
+
+    @contextmanager
+    def task(self, name: str, total: int | None, unit: str) -> Iterator[Advance]:
+        if name == self._task:
+            self._happen()
+        with super().task(name, total, unit) as advance:
+            yield advance
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> list[Path]:
+    simulate(tmp_path / "raw", sessions=3000, days=4, seed=3)
+    return sorted((tmp_path / "raw").glob("events-*"))
+
+
+@pytest.fixture
+def lake(raw: list[Path], tmp_path: Path) -> Path:
+    """It lacks every tenth event of the files."""
+    header, *rows = "".join(file.read_text() for file in raw).splitlines()
+    some = [row for place, row in enumerate(rows) if place % 10 and row != header]
+    (tmp_path / "some.csv").write_text("\n".join([header, *some]) + "\n")
+    ingest([tmp_path / "some.csv"], tmp_path / "lake")
+    return tmp_path / "lake"
+
+
+@pytest.mark.parametrize("moment", ["label carts", "replay"])
+def test_no_training_set_mixes_two_lakes(lake: Path, raw: list[Path], moment: str) -> None:
+    out = lake.parent / "training"
+    progress = Interfering(moment, lambda: ingest(raw, lake))
+    with pytest.raises(InputError, match="meanwhile: run this again"):
+        build(lake, out, SETTINGS, progress=progress)
+    assert not out.exists()
+    build(lake, out, SETTINGS)
+
+
+def test_no_scores_mix_two_lakes(lake: Path, raw: list[Path]) -> None:
+    build(lake, lake.parent / "training", SETTINGS)
+    model = train(lake.parent / "training", lake.parent / "model", QUICK).model
+    out = lake.parent / "scores.parquet"
+    with pytest.raises(InputError, match="meanwhile"):
+        score(model, lake, out, progress=Interfering("score", lambda: ingest(raw, lake)))
+    assert not out.exists()
+
+
+def test_what_goes_wrong_in_a_lake_that_stays_is_told_as_it_is(lake: Path) -> None:
+    with pytest.raises(ZeroDivisionError), Log.read(lake).held():
+        raise ZeroDivisionError
