@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import shutil
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import FileIO
@@ -16,6 +17,9 @@ from cartwise.errors import OutputError, PlaceTaken
 from cartwise.interrupts import held_back
 
 _BLOCK_BYTES: Final = 65_536
+_LOOK_SECONDS: Final = 1.0
+"""Longer than anybody looks whether a folder is locked, for which it is, for an instant."""
+_MOMENT_SECONDS: Final = 0.01
 
 
 @contextmanager
@@ -142,12 +146,9 @@ def is_locked(folder: Path) -> bool:
     """Whether somebody is at :func:`locked` work in a folder."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _try_lock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
-    return False
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -157,12 +158,21 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 def _lock(descriptor: int, folder: Path, work: str) -> None:
+    end = time.monotonic() + _LOOK_SECONDS
+    while not _try_lock(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() > end:
+            raise OutputError(
+                f"another {work} is writing to {folder}: wait for it, or choose another folder"
+            )
+        time.sleep(_MOMENT_SECONDS)
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise OutputError(
-            f"another {work} is writing to {folder}: wait for it, or choose another folder"
-        ) from error
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def require_free(folder: Path, contents: Collection[str], what: str) -> None:

@@ -1,15 +1,17 @@
 """Results appear whole or not at all."""
 
+import fcntl
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Timer
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cartwise.errors import OutputError, PlaceTaken
-from cartwise.folders import append_lines, replaced, replaced_file, written_together
+from cartwise.folders import append_lines, locked, replaced, replaced_file, written_together
 from tests.disks import files_limited_to
 
 
@@ -114,3 +116,13 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     with files_limited_to(4096), pytest.raises(OutputError, match="lines cannot be written"):
         append_lines(file, [b"x" * 1000] * 10)
     assert file.read_bytes() == b"one\n"
+
+
+def test_who_looks_whether_a_folder_is_locked_keeps_nobody_out(tmp_path: Path) -> None:
+    # As is_locked holds it, which a slow machine may stop at just that moment.
+    looking = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    done = Timer(0.2, os.close, [looking])
+    done.start()
+    with locked(tmp_path, "ingest"):
+        done.join()
