@@ -27,6 +27,7 @@ REPORT: Final = "ingest.json"
 _READY: Final = "ready"
 _COMMIT: Final = "commit.json"
 _MOMENT_SECONDS: Final = 0.05
+_PATIENCE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -69,16 +70,22 @@ def commit(lake: Path, record: dict[str, Any], obsolete: list[str]) -> None:
         recover(lake)
 
 
-def require_settled(lake: Path) -> None:
+def require_settled(lake: Path, patience_seconds: float = _PATIENCE_SECONDS) -> None:
     """Wait while an ingest moves its files into the lake.
 
     Raises:
-        InputError: one died while it did.
+        InputError: one died while it did, or takes longer than anybody has patience.
     """
+    end = time.monotonic() + patience_seconds
     while _is_pending(lake):
         if not is_locked(lake) and _is_pending(lake):
             raise InputError(
                 f"an ingest into {lake} was cut off while it moved its files there: run it again"
+            )
+        if time.monotonic() > end:
+            raise InputError(
+                f"{lake} is held by an ingest that is still moving its files there: wait for it, "
+                "or, if it stands still, end it and run it again"
             )
         time.sleep(_MOMENT_SECONDS)
 

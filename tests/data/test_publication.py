@@ -15,7 +15,7 @@ from cartwise.checksums import read_sums
 from cartwise.data import lake as lakes
 from cartwise.data.ingest import ingest
 from cartwise.data.log import Log
-from cartwise.data.publication import recover
+from cartwise.data.publication import recover, require_settled
 from cartwise.errors import InputError, OutputError
 from cartwise.folders import locked
 from tests.commands import Commands
@@ -131,6 +131,15 @@ def test_a_reader_waits_while_an_ingest_moves_its_files(
         assert begun.wait(60)
         assert len(Log.read(lake).days) == 2
         moved.result()
+
+
+def test_a_reader_does_not_wait_for_ever_for_an_ingest_that_stands_still(
+    half_published: Path, tmp_path: Path
+) -> None:
+    lake = Path(shutil.copytree(half_published / "lake", tmp_path / "lake"))
+    held = rf"{lake} is held by an ingest that is still moving its files there: .* end it and"
+    with locked(lake, "ingest"), pytest.raises(InputError, match=held):
+        require_settled(lake, patience_seconds=0.2)
 
 
 def test_a_day_is_not_called_damaged_when_an_ingest_replaces_it_meanwhile(
