@@ -85,12 +85,12 @@ def run(
 def _require_free(out: Path) -> None:
     """Raise PlaceTaken where a run would replace what is not of one; other names may lie in it."""
     if not (out / MODEL / bundles.CHECKSUMS).exists():
-        for name in (bundles.METRICS, REPORT):
-            if (out / name).exists():
-                raise PlaceTaken(
-                    f"'{out / name}' is not of a run, which would have its bundle in "
-                    f"'{out / MODEL}': choose another --out"
-                )
+        names = (bundles.METRICS, REPORT)
+        if held := [f"'{out / name}'" for name in names if (out / name).exists()]:
+            raise PlaceTaken(
+                f"there is no bundle in '{out / MODEL}' beside {' and '.join(held)}: if a run "
+                "wrote that, delete it; otherwise choose another --out"
+            )
     training_sets.require_free(out / TRAINING, out / EVENTS)
     bundles.require_free(out / MODEL)
 

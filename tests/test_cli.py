@@ -306,6 +306,22 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
     assert pl.read_parquet("thesis/other.parquet").columns == ["a"]
 
 
+@pytest.mark.usefixtures("shop")
+def test_a_run_whose_model_was_deleted_says_what_else_to_delete(
+    cartwise: Commands, out: Path
+) -> None:
+    command = ("run", "raw", "--horizon", "4h", "--out", "out", "--no-track", "-q")
+    shutil.rmtree(out / "model")
+    told = cartwise(*command)
+    assert told.code == 2
+    assert "no bundle in 'out/model' beside 'out/metrics.json' and 'out/report.html'" in told.err
+    assert "if a run wrote that, delete it; otherwise choose another --out" in told.err
+    for name in ("metrics.json", "report.html"):
+        (out / name).unlink()
+    told = cartwise(*command)
+    assert told.code == 0, told.err
+
+
 def test_an_evaluation_takes_the_place_of_an_older_one(cartwise: Commands, out: Path) -> None:
     command = ("evaluate", "--model", out / "model", "--training", out / "training", "-q", "--out")
     deep = ("--plots", "found/deep/drawn", "--bundle", "found/deep/fuller")
