@@ -24,7 +24,8 @@ _EVENTS: Final = "events.parquet"
 _ROW_GROUP_ROWS: Final = 2**18
 _SAME_EVENT_HINT: Final = ("event_time", "user_id", "product_id")
 _INGEST_ALL: Final = (
-    "ingest all files of the lake again ('cartwise archive --drain' for that of a stream)"
+    "ingest all files of the lake again in one call "
+    "('cartwise archive --drain' for that of a stream)"
 )
 _REMEDY: Final = f"delete {_EVENTS}, and nothing else, then {_INGEST_ALL}"
 

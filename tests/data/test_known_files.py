@@ -6,6 +6,7 @@ import pytest
 from cartwise.data import ingest as ingesting
 from cartwise.data.earlier_files import MOST, joined
 from cartwise.data.ingest import ingest
+from cartwise.data.log import Log
 from cartwise.errors import InputError
 from cartwise.progress import Silent
 from tests.commands import Commands
@@ -161,6 +162,20 @@ def test_a_damaged_day_comes_back_as_the_error_says(
     assert cartwise("ingest", "raw/2.csv", *options).code == 0
     assert cartwise("ingest", "raw", *options).code == 0
     assert files_of(tmp_path / "lake") == before
+
+
+@pytest.mark.parametrize("skip_known", [True, False])
+def test_a_gone_day_that_several_files_shared_is_whole_with_the_last_of_them(
+    tmp_path: Path, *, skip_known: bool
+) -> None:
+    lake = tmp_path / "lake"
+    files = [write_rows(tmp_path / f"{user}.csv", [event(user_id=f"{user}")]) for user in (1, 2)]
+    ingest(files, lake, skip_known=skip_known)
+    next(lake.glob("event_date=*/events.parquet")).unlink()
+    # As docs/operations.md tells: the lake is read in between, and the rest is not known.
+    for file, events in (files[1], 1), (files[0], 2):
+        ingest([file], lake, skip_known=skip_known)
+        assert sum(Log.read(lake).events.values()) == events
 
 
 @pytest.mark.parametrize("name", ["sources.json", "ingest.json", ".staging/commit.json"])
