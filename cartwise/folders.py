@@ -32,6 +32,9 @@ def replaced(folder: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder cannot be written; what was there before is unchanged.
     """
+    if folder.is_symlink():
+        # What it points to is replaced, not the link.
+        folder = folder.resolve()
     with _beside(folder) as fresh:
         _recover(folder)
         yield fresh

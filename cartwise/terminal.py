@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from rich.console import Console
@@ -32,7 +32,7 @@ _TELLING: Final = 0.05
 
 def open_progress(*, quiet: bool = False) -> Progress:
     """The progress that suits where stderr leads to."""
-    if quiet:
+    if quiet or sys.stderr is None:
         return SILENT
     return BarProgress(Console(stderr=True)) if sys.stderr.isatty() else LineProgress()
 
@@ -132,5 +132,7 @@ class _Line:
 
 
 def _write(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    # Whoever does not hear of progress wants the work all the same.
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()

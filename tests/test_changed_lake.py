@@ -1,4 +1,4 @@
-"""An ingest that changes a lake while something is made of it: nothing appears."""
+"""Files, or a lake, that change while something is made of them: nothing appears."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,6 +68,20 @@ def test_no_scores_mix_two_lakes(lake: Path, raw: list[Path]) -> None:
     with pytest.raises(InputError, match="meanwhile"):
         score(model, lake, out, progress=Interfering("score", lambda: ingest(raw, lake)))
     assert not out.exists()
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_taken_for_known(raw: list[Path]) -> None:
+    log, out = raw[0], raw[0].parent / "new-lake"
+    whole = log.read_bytes()
+
+    def cut() -> None:
+        log.write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(InputError, match="changed while it was read: ingest it again"):
+        ingest([log], out, skip_known=True, progress=Interfering("reading", cut))
+    log.write_bytes(whole)
+    report = ingest([log], out, skip_known=True)
+    assert report.rows_in == len(whole.splitlines()) - 1
 
 
 def test_what_goes_wrong_in_a_lake_that_stays_is_told_as_it_is(lake: Path) -> None:

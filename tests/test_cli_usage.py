@@ -51,6 +51,18 @@ def test_an_output_that_takes_nothing_is_one_sentence(
     assert "Traceback" not in told.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_progress_that_nobody_can_be_told_of_ends_no_work(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "cartwise", "simulate", "--sessions", "9", "--out", "raw"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            program, cwd=tmp_path, stderr=full, stdout=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 0
+    assert b"Simulated log" in done.stdout
+    assert list((tmp_path / "raw").iterdir())
+
+
 def test_what_lies_below_a_closed_folder_is_named(cartwise: Commands) -> None:
     Path("closed").mkdir()
     for arguments in [

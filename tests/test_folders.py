@@ -42,6 +42,17 @@ def _break_off(folder: Path, error: type[BaseException]) -> None:
         raise error
 
 
+def test_of_a_link_what_it_points_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    for content in ("old", "new"):
+        with replaced(tmp_path / "link") as fresh:
+            (fresh / "file").write_text(content)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "link"]
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "disk/file").read_text() == "new"
+
+
 def test_a_death_between_the_two_renames_is_mended(tmp_path: Path) -> None:
     (tmp_path / ".folder.before").mkdir()
     (tmp_path / ".folder.before" / "old").touch()

@@ -33,7 +33,8 @@ from cartwise.data.quarantine import Quarantine
 from cartwise.data.refusals import Example, first_of_each_rule
 from cartwise.data.sources import Piece, Source, find_sources, read
 from cartwise.data.spill import Spill
-from cartwise.disk import writable
+from cartwise.disk import readable, writable
+from cartwise.errors import InputError
 from cartwise.folders import locked
 from cartwise.progress import SILENT, Advance, Progress
 
@@ -101,6 +102,7 @@ def ingest(
         with publication.staging(out) as folder:
             held = joined(held, out, [one.path for one in fresh] if remember else ())
             report = _stage(fresh, folder, out, progress, chunk_rows)
+            _require_unchanged(found, identity)
             report = replace(report, earlier=earlier, held=held)
             known_files.write(publication.ready(folder), {**known, **named})
             facts = report.to_dict()
@@ -143,8 +145,18 @@ class _Tally:
             self.times = [min(times), max(times)]
 
 
+def _require_unchanged(sources: Sequence[Source], before: Sequence[list[Any]]) -> None:
+    """Nobody knows what was read of a file that was written meanwhile."""
+    for source, identity in zip(sources, before, strict=True):
+        if _identity(source) != identity:
+            raise InputError(
+                f"{source.path} changed while it was read: ingest it again once it is complete"
+            )
+
+
 def _identity(source: Source) -> list[Any]:
-    stat = source.path.stat()
+    with readable(source.path):
+        stat = source.path.stat()
     return [str(source.path.resolve()), stat.st_size, stat.st_mtime_ns]
 
 

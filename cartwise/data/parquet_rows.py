@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cartwise.data.contract import LINE
@@ -67,8 +68,16 @@ def _joined(schema: pl.Schema) -> pl.Expr:
 
 
 def _frame(arrow: Any) -> pl.DataFrame:
-    frame = pl.from_arrow(arrow)
+    fields = [field.with_type(_known_to_polars(field.type)) for field in arrow.schema]
+    frame = pl.from_arrow(arrow.cast(pa.schema(fields)))
     return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
+
+
+def _known_to_polars(given: Any) -> Any:
+    """The same moments in UTC, whatever the zone; decimals too wide for Polars as floats."""
+    if pa.types.is_timestamp(given) and given.tz is not None:
+        return pa.timestamp(given.unit, "UTC")
+    return pa.float64() if pa.types.is_decimal256(given) else given
 
 
 def _fits(given: pl.DataType, wanted: pl.DataType) -> bool:

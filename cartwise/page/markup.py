@@ -14,6 +14,11 @@ def error(problem: CartwiseError) -> str:
     return f'<p class="cw-error" role="alert">{escape(str(problem))}</p>'
 
 
+def warning(text: str) -> str:
+    """What a person should know before they believe what follows."""
+    return f'<p class="cw-error" role="note">{escape(text)}</p>'
+
+
 def note(text: str) -> str:
     """A remark."""
     return f'<p class="cw-note">{escape(text)}</p>'

@@ -9,7 +9,7 @@ import gradio as gr
 from cartwise.duration import format_duration
 from cartwise.errors import ApiError, InputError
 from cartwise.page.client import Client, Facts
-from cartwise.page.markup import error, note, tag
+from cartwise.page.markup import error, note, tag, warning
 from cartwise.page.polling import QUIETLY, Moments
 from cartwise.page.waterfall import waterfall
 
@@ -139,10 +139,24 @@ def _number(name: str, text: str) -> float:
 def _answered(client: Client, values: Mapping[str, str]) -> str:
     try:
         found = client.score(cart_of(values), REASONS, keep=False)
+        hindsight = _hindsight(client, values, found["features"])
     except (ApiError, InputError) as problem:
         return error(problem)
     reasons = waterfall(found["base"], found["reasons"], found["rest"])
-    return f"{answer_line(found)}{reasons}"
+    return f"{answer_line(found)}{hindsight}{reasons}"
+
+
+def _hindsight(client: Client, values: Mapping[str, str], features: Mapping[str, Any]) -> str:
+    """That a score knows what came after its cart, and what was said when the cart came."""
+    age = features["age_seconds"]
+    if age is None or age >= 0:
+        return ""
+    said = (one for one in client.recent(RECENT) if _texts(one["cart"]) == values)
+    first = next((f" Then, it was {one['probability']:.1%}." for one in said), "")
+    return warning(
+        f"The store knows the shop up to {format_duration(round(-age))} after this cart, and so "
+        f"does this score: it is not what was said when the cart came.{first}"
+    )
 
 
 def answer_line(found: Mapping[str, Any]) -> str:
@@ -164,7 +178,7 @@ def _rests_on(features: Mapping[str, Any]) -> str:
     if age is None:
         return "the store knows no history yet"
     if age < 0:
-        return f"the store knows events up to {format_duration(round(-age))} after the cart"
+        return "the store knows later events, too"
     return f"the latest event it knows was {format_duration(round(age))} before the cart"
 
 

@@ -1,14 +1,18 @@
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cartwise.checksums import SUMS
 from cartwise.data.ingest import ingest
+from cartwise.data.lake import read_day
 from cartwise.data.sources import find_sources, read
 from cartwise.errors import InputError
 from tests.data.raw_files import (
@@ -183,6 +187,23 @@ def test_native_types_become_those_of_the_lake(tmp_path: Path) -> None:
     write_rows(tmp_path / "text.csv", [event()])
     report = ingest([tmp_path], tmp_path / "lake")
     assert (report.rows_out, report.duplicates) == (1, 1)
+
+
+def test_times_of_any_zone_and_wide_decimals_are_read(tmp_path: Path) -> None:
+    row = write_rows(tmp_path / "row.parquet", [event()])
+    table = pq.read_table(row)
+    moment = datetime(2019, 10, 1, 5, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    columns = {
+        "event_time": pa.array([moment], pa.timestamp("us", "+05:30")),
+        "price": pa.array([Decimal("12.50")], pa.decimal256(50, 2)),
+    }
+    for name, values in columns.items():
+        table = table.set_column(table.schema.get_field_index(name), name, values)
+    pq.write_table(table, row)
+    ingest([row], tmp_path / "lake")
+    read_back = read_day(tmp_path / "lake", date(2019, 10, 1))
+    assert read_back["event_time"].dt.epoch("s").to_list() == [1569888000]
+    assert read_back["price"].to_list() == [12.5]
 
 
 def test_a_native_row_is_refused_with_its_fields_as_text(tmp_path: Path) -> None:

@@ -61,12 +61,27 @@ def test_a_cart_is_scored_with_a_decision_and_reasons_in_words(page: Page) -> No
     assert answer.get_by_role("list", name="Reasons").get_by_role("listitem").count() > 3
 
 
+def test_a_score_in_hindsight_is_told_with_what_was_said_then(page: Page, site: Site) -> None:
+    answer = page.locator("#answer")
+    told = f"not what was said when the cart came. Then, it was {said_of_latest(site):.1%}."
+    expect(answer).to_contain_text(told, timeout=15_000)
+    time = page.get_by_role("textbox", name="Time of the cart")
+    time.fill("2026-01-02T11:00:00Z")
+    page.get_by_role("button", name="Score this cart").click()
+    expect(answer).to_contain_text("before the cart", timeout=15_000)
+    expect(answer).not_to_contain_text("not what was said")
+
+
+def said_of_latest(site: Site) -> float:
+    return float(site.client.recent(1)[0]["probability"])
+
+
 def test_a_visitor_begins_with_the_latest_cart(page: Page, site: Site) -> None:
     cart = site.client.recent(1)[0]["cart"]
     product = page.get_by_role("textbox", name="Product", exact=True)
     expect(product).to_have_value(str(cart["product_id"]))
     expect(page.get_by_label("Carts of late")).to_have_value(re.compile(f"user {cart['user_id']}$"))
-    expect(page.locator("#answer")).to_contain_text("events up to 1 min after", timeout=15_000)
+    expect(page.locator("#answer")).to_contain_text("up to 1 min after this cart", timeout=15_000)
 
 
 def test_what_is_typed_before_the_latest_cart_is_known_stays(browser: Browser, site: Site) -> None:
