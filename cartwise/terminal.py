@@ -1,9 +1,10 @@
 """What a person sees while work goes on: bars on a terminal, plain lines elsewhere; on stderr."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 from rich.console import Console
@@ -132,7 +133,10 @@ class _Line:
 
 
 def _write(line: str) -> None:
-    # Whoever does not hear of progress wants the work all the same.
-    with suppress(OSError, ValueError):
+    try:
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
+    except OSError:
+        # Whoever does not hear of progress wants the work all the same; what was not written would
+        # fail again at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

@@ -52,11 +52,17 @@ def test_an_output_that_takes_nothing_is_one_sentence(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
-def test_progress_that_nobody_can_be_told_of_ends_no_work(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_progress_that_nobody_can_be_told_of_ends_no_work(tmp_path: Path, unbuffered: str) -> None:
     program = [sys.executable, "-m", "cartwise", "simulate", "--sessions", "9", "--out", "raw"]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            program, cwd=tmp_path, stderr=full, stdout=subprocess.PIPE, check=False
+            program,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stderr=full,
+            stdout=subprocess.PIPE,
+            check=False,
         )
     assert done.returncode == 0
     assert b"Simulated log" in done.stdout
