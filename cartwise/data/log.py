@@ -75,8 +75,12 @@ class Log:
             raise
         self._require_unchanged()
 
+    def is_unchanged(self) -> bool:
+        """Whether no ingest changed the lake since this log was read."""
+        return _stamps(self.lake) == self.stamps
+
     def _require_unchanged(self) -> None:
-        if _stamps(self.lake) != self.stamps:
+        if not self.is_unchanged():
             raise InputError(f"an ingest changed '{self.lake}' meanwhile: run this again")
 
     @property

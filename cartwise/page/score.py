@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import gradio as gr
@@ -139,9 +140,9 @@ def _number(name: str, text: str) -> float:
 def _answered(client: Client, values: Mapping[str, str]) -> str:
     try:
         found = client.score(cart_of(values), REASONS, keep=False)
-        hindsight = _hindsight(client, values, found["features"])
     except (ApiError, InputError) as problem:
         return error(problem)
+    hindsight = _hindsight(client, values, found["features"])
     reasons = waterfall(found["base"], found["reasons"], found["rest"])
     return f"{answer_line(found)}{hindsight}{reasons}"
 
@@ -151,12 +152,19 @@ def _hindsight(client: Client, values: Mapping[str, str], features: Mapping[str,
     age = features["age_seconds"]
     if age is None or age >= 0:
         return ""
-    said = (one for one in client.recent(RECENT) if _texts(one["cart"]) == values)
-    first = next((f" Then, it was {one['probability']:.1%}." for one in said), "")
     return warning(
         f"The store knows the shop up to {format_duration(round(-age))} after this cart, and so "
-        f"does this score: it is not what was said when the cart came.{first}"
+        f"does this score: it is not what was said when the cart came.{_said(client, values)}"
     )
+
+
+def _said(client: Client, values: Mapping[str, str]) -> str:
+    """What was said of a cart of late; nothing where the API does not tell."""
+    with suppress(ApiError):
+        for one in client.recent(RECENT):
+            if _texts(one["cart"]) == values:
+                return f" Then, it was {one['probability']:.1%}."
+    return ""
 
 
 def answer_line(found: Mapping[str, Any]) -> str:

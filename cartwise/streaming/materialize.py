@@ -80,7 +80,7 @@ def materialize(
     def is_as_before() -> bool:
         if arrivals:
             return Published.read(arrivals) == published
-        return Log.read(lake).version == log.version
+        return log.is_unchanged()
 
     chunks = _if_still(is_as_before, _states(log, memory_bytes, progress), lake)
     states = store.load(chunks, sources)

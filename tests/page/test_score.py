@@ -5,7 +5,7 @@ import pytest
 
 from cartwise.errors import InputError
 from cartwise.page.client import Client
-from cartwise.page.score import EXAMPLE, beginning, cart_of, first_cart
+from cartwise.page.score import EXAMPLE, _answered, beginning, cart_of, first_cart
 from tests.serving.running import running
 from tests.serving.worlds import cart_json, history, make_world, write_model
 
@@ -41,3 +41,17 @@ def test_what_somebody_has_typed_meanwhile_stays() -> None:
     assert untouched["product_id"] == "3"
     typed = beginning(cart, {**EXAMPLE, "product_id": "9"})
     assert typed == {name: text for name, text in untouched.items() if name != "product_id"}
+
+
+def test_a_score_is_shown_although_those_of_late_cannot_be_asked_for(tmp_path: Path) -> None:
+    world = make_world(write_model(tmp_path / "model"))
+    world.states.apply(history())
+    values = EXAMPLE | {"event_time": "2026-01-01T10:00:00Z"}
+    told = {}
+    with running(world.app) as api:
+        for key in ("all", "score"):
+            with closing(Client(api, world.keys[key])) as client:
+                told[key] = _answered(client, values)
+    assert "likely to be bought" in told["score"]
+    assert "not what was said when the cart came" in told["score"]
+    assert told["score"] == told["all"]
