@@ -4,6 +4,7 @@ import json
 import secrets
 import socket
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -32,13 +33,18 @@ class Kept:
         return self.get(name, lambda: secrets.token_hex(24))
 
     def port(self, name: str = "port") -> int:
-        return int(self.get(name, lambda: str(free_port())))
+        return int(self.get(name, self._another_port))
+
+    def _another_port(self) -> str:
+        """A free port that is not kept already for something that does not listen yet."""
+        ports = (str(free_port()) for _ in count())
+        return next(port for port in ports if port not in self._values.values())
 
     def renew_taken_ports(self) -> None:
         """Choose others in place of ports at which somebody listens; call before a start."""
         for name, value in [*self._values.items()]:
             if name.endswith("port") and not _is_free(int(value)):
-                self.put(name, str(free_port()))
+                self.put(name, self._another_port())
 
 
 def free_port() -> int:

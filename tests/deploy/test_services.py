@@ -117,3 +117,10 @@ def test_what_needs_others_ends_before_them(tmp_path: Path) -> None:
     order = [server.name for group in Fleet(tmp_path).in_order_of_end() for server in group]
     assert sorted(order) == sorted(NAMES)
     assert order.index("mlflow") < min(order.index("postgres"), order.index("s3"))
+
+
+def test_no_port_is_kept_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter([20_001, 20_001, 20_001, 20_002])
+    monkeypatch.setattr("deploy.services.kept.free_port", lambda: next(drawn))
+    kept = Kept(tmp_path / "kept.json")
+    assert [kept.port("port"), kept.port("grpc_port")] == [20_001, 20_002]
