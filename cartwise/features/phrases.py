@@ -1,11 +1,12 @@
 """What a feature says of a cart, in words: made from the specification, as everything is.
 
-"bought 3 of the last 4 carted by this user", not ``user_purchase_per_cart_28d = 0.71``.
+"bought 3 of the last 4 carted by this user", not ``user_purchase_per_cart_28d = 0.71``; and where
+many carts are looked at, "purchases per cart by this user (28 days)".
 """
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from cartwise.events import EVENT_TYPES
 from cartwise.features.remarks import REMARKS
@@ -18,10 +19,28 @@ from cartwise.features.spec import (
     Sum,
     seconds_of,
 )
-from cartwise.features.words import DONE, NOUNS, count, counted, duration, percent
+from cartwise.features.words import (
+    DONE,
+    NOUNS,
+    count,
+    counted,
+    duration,
+    fading,
+    one_of,
+    per,
+    percent,
+)
 
 Values = Mapping[str, float]
-Phrase = Callable[[Values], str]
+Say = Callable[[Values], str]
+
+
+class Phrase(NamedTuple):
+    """What a feature is called, and what it says of a cart."""
+
+    title: str
+    say: Say
+
 
 _WHOSE: Final = {
     "product_id": "of this product",
@@ -48,7 +67,11 @@ class Phrases:
 
     def say(self, name: str, values: Values) -> str:
         """The phrase of the value ``name``; ``values`` may hold others that it speaks of."""
-        return self._phrases[name](values)
+        return self._phrases[name].say(values)
+
+    def title(self, name: str) -> str:
+        """What the value ``name`` is called; of one that is not specified, its name in words."""
+        return self._phrases[name].title if name in self._phrases else _words(name)
 
     def _add_readings(self, entity: Entity) -> None:
         for event in EVENT_TYPES:
@@ -64,7 +87,7 @@ class Phrases:
 
     def _of(self, derived: Derived) -> Phrase:
         if remark := REMARKS.get(derived.name):
-            return lambda values: remark(values[derived.name])
+            return Phrase(remark.title, lambda values: remark.say(values[derived.name]))
         match derived:
             case Rate():
                 return self._rate(derived)
@@ -82,7 +105,7 @@ class Phrases:
         entity, hit, half_life = self._counters[rate.hits]
         whole, trial, _ = self._counters[rate.trials]
         if hit == trial:
-            return _part(rate, entity, whole, hit)
+            return _part(rate, entity, whole, hit, half_life)
         return _conversion(rate, entity, hit, trial, half_life)
 
     def _ratio(self, ratio: LogRatio) -> Phrase:
@@ -99,7 +122,7 @@ class Phrases:
             share = percent(math.exp(value))
             return f"{what} with {_span(over)} are {share} of those with {_span(under)}"
 
-        return say
+        return Phrase(f"{what}: {fading(over)} against {fading(under)}", say)
 
 
 def _counter(name: str, entity: Entity, event: str, half_life: str) -> Phrase:
@@ -107,7 +130,7 @@ def _counter(name: str, entity: Entity, event: str, half_life: str) -> Phrase:
         told = counted(values[name], NOUNS[event])
         return f"{told} {_whose(entity)}, fading with {_span(half_life)}"
 
-    return say
+    return Phrase(f"{NOUNS[event]} {_whose(entity)} {fading(half_life)}", say)
 
 
 def _recency(name: str, entity: Entity, event: str) -> Phrase:
@@ -117,7 +140,7 @@ def _recency(name: str, entity: Entity, event: str) -> Phrase:
         value = values[name]
         return f"no {what} yet" if math.isnan(value) else f"latest of the {what}: {_ago(value)}"
 
-    return say
+    return Phrase(f"time since the last {one_of(event)} {_whose(entity)}", say)
 
 
 def _mean_price(name: str, entity: Entity, event: str) -> Phrase:
@@ -128,7 +151,7 @@ def _mean_price(name: str, entity: Entity, event: str) -> Phrase:
         usual = "an unknown price" if math.isnan(value) else f"{math.exp(value):.2f}"
         return f"usual price of {what}: {usual}"
 
-    return say
+    return Phrase(f"usual price of {what}", say)
 
 
 def _conversion(rate: Rate, entity: Entity, hit: str, trial: str, half_life: str) -> Phrase:
@@ -142,35 +165,35 @@ def _conversion(rate: Rate, entity: Entity, hit: str, trial: str, half_life: str
         told = f"{DONE[hit]} {count(hits)} of the last {count(trials)} {DONE[trial]} {whose}"
         return f"{told}, fading with {span}: {share} to be expected"
 
-    return say
+    return Phrase(f"{per(hit, trial)} {whose} {fading(half_life)}", say)
 
 
-def _part(rate: Rate, entity: Entity, whole: Entity, event: str) -> Phrase:
+def _part(rate: Rate, entity: Entity, whole: Entity, event: str, half_life: str) -> Phrase:
+    of_all, part = f"{NOUNS[event]} {_whose(whole)}", _whose(entity, beyond=whole)
+
     def say(values: Values) -> str:
-        of_all = f"{NOUNS[event]} {_whose(whole)}"
-        return f"{percent(values[rate.name])} of the {of_all} are {_whose(entity)}"
+        return f"{percent(values[rate.name])} of the {of_all} are {part}"
 
-    return say
+    return Phrase(f"{of_all}: share {part} {fading(half_life)}", say)
 
 
 def _price_gap(name: str, usual: Phrase) -> Phrase:
     def say(values: Values) -> str:
         gap = values[name]
         if math.isnan(gap):
-            return f"the price cannot be compared; {usual({})}"
+            return f"the price cannot be compared; {usual.say({})}"
         side = "above" if gap >= 0 else "below"
-        told = usual(values).partition(": ")[0]
-        return f"the price is {percent(abs(math.expm1(gap)))} {side} the {told}"
+        return f"the price is {percent(abs(math.expm1(gap)))} {side} the {usual.title}"
 
-    return say
+    return Phrase(f"price against that {usual.title.removeprefix('usual price ')}", say)
 
 
 def _share(name: str) -> Phrase:
-    return lambda values: f"{_words(name)}: {percent(values[name])}"
+    return Phrase(_words(name), lambda values: f"{_words(name)}: {percent(values[name])}")
 
 
 def _plain(name: str) -> Phrase:
-    return lambda values: f"{_words(name)}: {count(values[name])}"
+    return Phrase(_words(name), lambda values: f"{_words(name)}: {count(values[name])}")
 
 
 def _log_price(values: Values) -> str:
@@ -187,14 +210,20 @@ def _weekday(values: Values) -> str:
     return f"it is a {_WEEKDAYS[int(values['weekday'])]}"
 
 
-_FACTS: Final[dict[str, Phrase]] = {"log_price": _log_price, "hour": _hour, "weekday": _weekday}
+_FACTS: Final = {
+    "log_price": Phrase("price", _log_price),
+    "hour": Phrase("hour of the day (UTC)", _hour),
+    "weekday": Phrase("day of the week", _weekday),
+}
 
 
-def _whose(entity: Entity) -> str:
-    """Which events are of an entity: "of this product by this user"."""
+def _whose(entity: Entity, beyond: Entity | None = None) -> str:
+    """Which events are of an entity: "of this product by this user"; but for what those of the
+    wider one ``beyond`` are, too."""
     if not entity.key:
         return f"in {entity.meaning or entity.name}"
-    known = [column for column in _WHOSE if column in entity.key]
+    told = beyond.key if beyond else ()
+    known = [column for column in _WHOSE if column in entity.key and column not in told]
     return " ".join(_WHOSE[column] for column in known) or f"of the same {entity.name}"
 
 

@@ -6,13 +6,21 @@ specification.
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from cartwise.features.catalogue import MEAN_AGE_OF_A_SECOND
-from cartwise.features.words import DONE, NOUNS, counted, duration, percent
+from cartwise.features.words import DONE, NOUNS, counted, duration, fading, per, percent
 
-Remark = Callable[[float], str]
+Say = Callable[[float], str]
 """From a value, which is missing if NaN, to words."""
+
+
+class Remark(NamedTuple):
+    """What a feature is called, and what it says of a cart."""
+
+    title: str
+    say: Say
+
 
 _WHOSE: Final = {
     "user": "by this user",
@@ -33,15 +41,15 @@ _PRICED: Final = {
 
 
 def _counted(nouns: str, which: str) -> Remark:
-    return lambda value: f"{counted(value, nouns)} {which}"
+    return Remark(f"{nouns} {which}", lambda value: f"{counted(value, nouns)} {which}")
 
 
-def _shared(after: str, before: str = "") -> Remark:
-    return lambda value: f"{before}{percent(value)} {after}"
+def _shared(title: str, after: str, before: str = "") -> Remark:
+    return Remark(title, lambda value: f"{before}{percent(value)} {after}")
 
 
-def _unless_missing(missing: str, say: Remark) -> Remark:
-    return lambda value: missing if math.isnan(value) else say(value)
+def _unless_missing(title: str, missing: str, say: Say) -> Remark:
+    return Remark(title, lambda value: missing if math.isnan(value) else say(value))
 
 
 def _priced(what: str) -> Remark:
@@ -49,12 +57,14 @@ def _priced(what: str) -> Remark:
         side = "more" if value >= 0 else "less"
         return f"{what} costs {percent(abs(math.expm1(value)))} {side} than is usual there"
 
-    return _unless_missing(f"the usual price of {what} is unknown", say)
+    return _unless_missing(f"price level of {what}", f"the usual price of {what} is unknown", say)
 
 
 def _aged(what: str) -> Remark:
     return _unless_missing(
-        f"no {what} yet", lambda value: f"{what} were {_seconds(value)} ago on average"
+        f"average age of {what}",
+        f"no {what} yet",
+        lambda value: f"{what} were {_seconds(value)} ago on average",
     )
 
 
@@ -63,7 +73,11 @@ def _earlier(what: str) -> Remark:
         side = "before" if value >= 0 else "after"
         return f"{what} was viewed {_seconds(abs(value))} {side} the visit's views, on average"
 
-    return _unless_missing(f"{what} was not viewed in this visit yet", say)
+    return _unless_missing(
+        f"how early {what} was viewed in this visit",
+        f"{what} was not viewed in this visit yet",
+        say,
+    )
 
 
 def _span(value: float) -> str:
@@ -86,7 +100,8 @@ def _seconds(mean_age: float) -> str:
 def _by_kind() -> dict[str, Remark]:
     return {
         f"kind_{hit}_per_{trial}_{half_life}": _shared(
-            f"of what is {DONE[trial]} of such a category and brand is {DONE[hit]}"
+            f"{per(hit, trial)} of such a category and brand {fading(half_life)}",
+            f"of what is {DONE[trial]} of such a category and brand is {DONE[hit]}",
         )
         for hit, trial in (("purchase", "cart"), ("cart", "view"), ("remove_from_cart", "cart"))
         for half_life in ("7d", "28d")
@@ -102,14 +117,31 @@ REMARKS: Final[Mapping[str, Remark]] = {
     **{f"{name}_mean_age": _aged(what) for name, what in _VISITED.items()},
     **{f"level_of_{name}": _priced(what) for name, what in _PRICED.items()},
     **_by_kind(),
-    "user_with_product": _shared("to be expected of this user with this product"),
-    "user_bought_before": _shared("of what they carted", "before this visit, this user bought "),
-    "user_carted_before": _shared("of what they viewed", "before this visit, this user carted "),
-    "session_view_span": _unless_missing("no views in this visit yet", _span),
-    "session_view_pace": _pace,
+    "user_with_product": _shared(
+        "share to be expected of this user with this product",
+        "to be expected of this user with this product",
+    ),
+    "user_bought_before": _shared(
+        "share bought of what this user carted before this visit",
+        "of what they carted",
+        "before this visit, this user bought ",
+    ),
+    "user_carted_before": _shared(
+        "share carted of what this user viewed before this visit",
+        "of what they viewed",
+        "before this visit, this user carted ",
+    ),
+    "session_view_span": _unless_missing(
+        "time over which this visit's views are spread", "no views in this visit yet", _span
+    ),
+    "session_view_pace": Remark("time for each view in this visit", _pace),
     "session_category_early": _earlier("this category"),
     "session_product_early": _earlier("this product"),
-    "session_product_left": _unless_missing("this product was not viewed in this visit yet", _left),
+    "session_product_left": _unless_missing(
+        "time from this product's last view to the visit's latest",
+        "this product was not viewed in this visit yet",
+        _left,
+    ),
     "session_depth": _counted("events", "in this visit"),
     "user_events_before": _counted("events", "by this user before this visit"),
     "product_events_before": _counted("events", "of this product outside this visit"),

@@ -3,6 +3,8 @@
 import math
 from typing import Final
 
+from cartwise.features.spec import seconds_of
+
 NOUNS: Final = {
     "view": "views",
     "cart": "carts",
@@ -44,3 +46,18 @@ def counted(value: float, nouns: str) -> str:
 def percent(value: float) -> str:
     """A share in percent."""
     return "unknown" if math.isnan(value) else f"{100 * value:.0f} %"
+
+
+def one_of(event: str) -> str:
+    """``one_of("view") == "view"``: an event in the singular."""
+    return NOUNS[event][:-1]
+
+
+def per(hit: str, trial: str) -> str:
+    """``per("purchase", "cart") == "purchases per cart"``."""
+    return f"{NOUNS[hit]} per {one_of(trial)}"
+
+
+def fading(half_life: str) -> str:
+    """``fading("7d") == "(7 days)"``: how a title tells that half of a count is gone by then."""
+    return f"({duration(seconds_of(half_life))})"

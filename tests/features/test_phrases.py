@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 
@@ -59,6 +60,33 @@ def test_every_value_has_a_phrase_that_is_no_name(value: float) -> None:
 )  # fmt: skip
 def test_phrases_say_what_the_value_means(values: dict[str, float], said: str) -> None:
     assert PHRASES.say(next(iter(values)), values) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("user_product_view_7d", "views of this product by this user (7 days)"),
+        ("session_product_view_seconds_ago",
+         "time since the last view of this product in this visit"),
+        ("product_view_log_price_28d", "usual price of views of this product"),
+        ("price_vs_line_view_log_price_28d",
+         "price against that of views in this category of this brand"),
+        ("line_purchase_per_cart_7d", "purchases per cart in this category of this brand (7 days)"),
+        ("user_brand_cart_share_7d", "carts by this user: share of this brand (7 days)"),
+        ("user_cart_before", "carts by this user before this visit"),
+        ("hour", "hour of the day (UTC)"),
+        ("something_else", "something else"),
+    ],
+)  # fmt: skip
+def test_a_title_says_in_words_what_a_feature_is(name: str, title: str) -> None:
+    assert PHRASES.title(name) == title
+
+
+def test_titles_are_of_words_each_of_one_feature_and_short_enough_for_a_plot() -> None:
+    titles = {PHRASES.title(name) for name in NAMES}
+    assert len(titles) == len(NAMES)
+    assert not [title for title in titles if "_" in title or re.search(r"\d[hd]\b", title)]
+    assert max(map(len, titles)) <= 60
 
 
 def test_every_remark_is_of_a_feature_that_there_is() -> None:

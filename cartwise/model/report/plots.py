@@ -115,7 +115,8 @@ PLOTS: Final[Mapping[str, Plot]] = {
     "contributions": Plot(
         "What moves a probability",
         "A dot is a cart: to the right the feature speaks for buying, to the left against it. "
-        "Blue is a low value of the feature, red a high one, gray a missing one.",
+        "Blue is a low value of the feature, red a high one, gray a missing one. In a feature with "
+        "a time in brackets, an event counts half when it is so long ago.",
         lambda evidence: draw_contributions(evidence.contributions),
         possible=_something_contributes,
     ),

@@ -1,10 +1,13 @@
 """The plot of what the model looks at: a swarm of contributions for each strong feature."""
 
+import math
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cartwise.features.catalogue import SPECIFICATION
+from cartwise.features.phrases import Phrases
 from cartwise.model.explanation import Contributions
 from cartwise.model.report.drawing import GRAY, MUTED, VALUES, figure, to_svg
 
@@ -20,7 +23,7 @@ _SWARM_HALF: Final = 0.27
 
 def draw_contributions(contributions: Contributions) -> str:
     """The strongest features: a dot per cart at its contribution, colored by the value."""
-    strongest = contributions.strongest(_STRONGEST)
+    strongest, phrases = contributions.strongest(_STRONGEST), Phrases(SPECIFICATION)
     step = -(-len(contributions.values) // _DOTS)
     with figure(0.6 + 0.42 * max(2, len(strongest))) as (drawn, [axes]):
         for place, feature in enumerate(strongest):
@@ -30,15 +33,21 @@ def draw_contributions(contributions: Contributions) -> str:
             for color in (GRAY, *VALUES):
                 kept = colors == color
                 axes.plot(values[kept], heights[kept], "o", color=color, ms=2.6, mew=0, alpha=0.8)
-            name = contributions.names[feature]
+            title = phrases.title(contributions.names[feature])
             beside = axes.get_yaxis_transform()
-            axes.text(0.0, place - _NAME_ABOVE, name, va="center", transform=beside)
+            axes.text(0.0, place - _NAME_ABOVE, title, va="center", transform=beside)
         axes.set_yticks([])
         axes.set_ylim(len(strongest) - 0.4, -0.7)
         axes.axvline(0.0, color=MUTED, lw=0.8)
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("contribution to the log-odds")
+        axes.set_xlabel("odds of buying, times")
+        axes.xaxis.set_major_formatter(_times)
         return to_svg(drawn, "contributions")
+
+
+def _times(log_odds: float, _position: object = None) -> str:
+    """A tick label: by what a contribution multiplies the odds."""
+    return f"{math.exp(log_odds):.3g}"
 
 
 def _value_colors(values: NDArray[np.float32]) -> NDArray[np.str_]:
