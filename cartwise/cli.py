@@ -153,7 +153,7 @@ def build_app(wanted: set[str]) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich",
+        rich_markup_mode=None,
     )
     app.callback(invoke_without_command=True)(_version)
     for command in COMMANDS:

@@ -150,8 +150,8 @@ KafkaBootstrap = Annotated[
     option(
         "--kafka-bootstrap",
         variable="KAFKA_BOOTSTRAP",
-        metavar="HOST:PORT[,...]",
-        help="Brokers of Kafka to ask first.",
+        metavar="HOST:PORT",
+        help="Brokers of Kafka to ask first, with commas between them.",
     ),
 ]
 TopicPrefix = Annotated[

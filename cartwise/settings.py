@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import typer
-from typer.core import TyperGroup
 
 from cartwise.errors import InputError
+from cartwise.listing import Listed
 
 FILE: Final = Path("cartwise.toml")
 FILE_VARIABLE: Final = "CARTWISE_CONFIG"
 
 
-class Settled(TyperGroup):
+class Settled(Listed):
     """Commands whose errors name where a wrong value was set, if nobody typed it."""
 
     def invoke(self, ctx: Any) -> Any:

@@ -125,13 +125,6 @@ def test_a_value_that_cannot_be_is_named_and_ends_with_2(
     assert cartwise("simulate", "--out", "events.csv", "--sessions", "5").code == 2
 
 
-@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
-def test_every_command_teaches_itself(cartwise: Commands, command: str) -> None:
-    told = cartwise(command, "--help")
-    assert told.code == 0
-    assert len(told.out.splitlines()) > 10
-
-
 def test_the_list_of_commands_loads_none_of_them() -> None:
     program = "import sys; from cartwise.cli import main\ntry: main()\nexcept SystemExit: pass\n"
     program += "print('polars' in sys.modules)"

@@ -10,11 +10,14 @@ from typing import Annotated
 import typer
 
 from cartwise.disk import writable
+from cartwise.listing import Listed
 from cartwise.options import DEFAULT_KEYS, Json, Keys
 from cartwise.serving.keys import Keyring, Scope
 from cartwise.tables import columns_table, facts_table, present
 
-keys = typer.Typer(help="API keys: make them, list them, revoke them.", no_args_is_help=True)
+keys = typer.Typer(
+    cls=Listed, help="API keys: make them, list them, revoke them.", no_args_is_help=True
+)
 
 
 @keys.command()

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cartwise.errors import InputError
+from cartwise.listing import Listed
 from cartwise.model.bundle import Bundle
 from cartwise.model.comparison import SliceDifference
 from cartwise.model.contest import by_bundle, hold_contest, known_until
@@ -36,7 +37,7 @@ REFUSED: Final = 3
 _SHOWN_FEATURES: Final = 15
 _CHANGES: Final = ("auc", "average_precision", "log_loss", "brier", "ece", "depth", "rounds")
 
-models = typer.Typer(invoke_without_command=True, help="Show the registered models.")
+models = typer.Typer(cls=Listed, invoke_without_command=True, help="Show the registered models.")
 
 
 @models.callback()

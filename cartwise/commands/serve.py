@@ -63,7 +63,7 @@ def serve(
             "--challenger",
             variable="CHALLENGER",
             help="What is tried beside it: its scores are logged, never answered.",
-            show_default="models:/cartwise@challenger, if the model is an alias",
+            show_default="that of the registry, if the model is an alias",
         ),
     ] = None,
     store_url: StoreUrl = DEFAULT_STORE_URL,
@@ -72,7 +72,7 @@ def serve(
         option(
             "--kafka-bootstrap",
             variable="KAFKA_BOOTSTRAP",
-            metavar="HOST:PORT[,...]",
+            metavar="HOST:PORT",
             help="Brokers of Kafka, for events that are sent here and for scores.",
             show_default="none: takes no events",
         ),

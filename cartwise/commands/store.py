@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.packed import Packing
+from cartwise.listing import Listed
 from cartwise.options import DEFAULT_STORE_URL, Json, StoreUrl
 from cartwise.store import Position, open_existing_store
 from cartwise.store.comparison import Comparison, compare
@@ -22,12 +23,13 @@ from cartwise.store.protocol import Store
 from cartwise.store.readings import latest_event
 from cartwise.tables import columns_table, facts_table, present
 
-store = typer.Typer(no_args_is_help=True, help="Look into a store of states.")
+store = typer.Typer(cls=Listed, no_args_is_help=True, help="Look into a store of states.")
 
 At = Annotated[
     datetime | None,
     typer.Option(
-        help="Moment at which values are read (UTC).",
+        metavar="TIME",
+        help="Moment at which values are read (UTC): 2019-11-08 or 2019-11-08T12:00:00.",
         formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
         show_default="that of the latest event",
     ),
