@@ -1,5 +1,6 @@
 """What can go wrong with files, told as errors that say which file and what to do."""
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ _BROKEN_OFF: Final = "Invalid thrift: transport error"
 
 _LONGEST_REASON: Final = 160
 
+_NO_WAY: Final = (errno.ELOOP, errno.ENAMETOOLONG)
+
 _OS_REASON: Final = re.compile(r"([^:]+) \(os error \d+\)")
 
 
@@ -32,6 +35,9 @@ def readable(path: Path | str, remedy: str = "get it again") -> Iterator[None]:
         where = error.filename or path
         raise InputError(f"{where} may not be read: check its permissions") from error
     except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
+        if isinstance(error, OSError) and error.errno in _NO_WAY:
+            reason = os.strerror(error.errno)
+            raise InputError(f"{path} cannot be reached ({reason}): check the path") from error
         # Polars names every column that a file has, where it lacks one.
         reason = shorten(str(error).partition("\n")[0].rstrip("."), _LONGEST_REASON)
         raise InputError(f"{path} is damaged or cut short ({reason}): {remedy}") from error

@@ -1,5 +1,6 @@
 """The whole run: from raw event files to an evaluated model."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -73,7 +74,7 @@ def run(
     if truth and not truth.exists():
         raise InputError(f"the truth file {truth} does not exist: check the path")
     for source in sources:
-        if source.resolve() == out.resolve():
+        if os.path.realpath(source) == os.path.realpath(out):
             raise PlaceTaken(f"'{out}' is both read and written to: choose another --out")
     _require_free(out)
     if settings.tracking:

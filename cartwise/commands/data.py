@@ -1,11 +1,13 @@
 """``cartwise ingest`` and ``cartwise features``: from raw files to a training set."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.console import RenderableType
 
+from cartwise.counting import counted
 from cartwise.data.earlier_files import told_files
 from cartwise.data.ingest import ingest as ingest_files
 from cartwise.data.ingest_report import IngestReport, require_events
@@ -96,6 +98,7 @@ def ingest_summary(report: IngestReport, out: Path | None) -> RenderableType:
     """What became of every row."""
     rows = [
         ("rows read", f"{report.rows_in:,}"),
+        *([("passed over", _without_rows(report.passed_over))] if report.passed_over else []),
         ("new events", f"{report.rows_out:,}"),
         ("duplicates", f"{report.duplicates:,}"),
         ("quarantined", f"{report.quarantined:,}"),
@@ -104,6 +107,11 @@ def ingest_summary(report: IngestReport, out: Path | None) -> RenderableType:
         ("time", f"{report.first_event} to {report.last_event}" if report.first_event else ""),
     ]
     return facts_table("Events", [*rows, ("lake", str(out))] if out else rows)
+
+
+def _without_rows(files: Sequence[str]) -> str:
+    rest = ", …" if len(files) > 1 else ""
+    return f"{counted(len(files), 'file')} without rows ({files[0]}{rest})"
 
 
 def training_set_summary(manifest: Manifest) -> RenderableType:

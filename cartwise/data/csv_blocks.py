@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
+from textwrap import shorten
 from typing import Final
 
 import polars as pl
@@ -30,26 +31,29 @@ LINE_RULES: Final = {
 """The rules on whole lines, with what each accepts."""
 
 LAYOUT_BYTES: Final = 65_536
-"""So much of a file's start is enough to know its layout."""
+"""So much of a file after its first line is enough to know its layout."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _FIELD: Final = r'(?:"(?:[^"]|"")*"|[^",]*)'
+_LONGEST_NAMES: Final = 300
 _TELLING: Final = ("event_time", "event_type", "product_id", "price", "user_id")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of a text file in its own order, and whether its first line names them."""
+    """The columns of a text file in its own order, whether its first line names them, and whether
+    any row is there."""
 
     columns: tuple[str, ...]
     has_header: bool
+    has_rows: bool = True
 
 
 def read_layout(start: bytes, path: Path) -> Layout:
     """Tell from the first bytes of a file whether its first line is a header or data.
 
     Raises:
-        InputError: it is neither, or a header that lacks or repeats a column, or is all there is.
+        InputError: it is neither, or a header that lacks or repeats a column.
     """
     if kind := file_signatures.kind_of(start):
         raise InputError(f"{path} is not a CSV of events but {kind}")
@@ -60,20 +64,21 @@ def read_layout(start: bytes, path: Path) -> Layout:
     if not set(fields) & set(COLUMNS):
         raise InputError(f"{path} is not a CSV of events: {file_signatures.oddity_of(header)}")
     require_columns(fields, path)
-    if not body:
-        raise InputError(f"{path} has a header but no rows: give a file with events")
-    return Layout(tuple(fields), has_header=True)
+    return Layout(tuple(fields), has_header=True, has_rows=bool(body))
 
 
 def require_columns(names: list[str], path: Path) -> None:
     """Check that all nine columns are there and no name is repeated.
 
     Raises:
-        InputError: otherwise; it names the columns.
+        InputError: otherwise; it names the columns, and those that are there.
     """
     missing = [name for name in COLUMNS if name not in names]
     if missing:
-        raise InputError(f"{path} lacks the column(s) {', '.join(missing)}: add or rename them")
+        raise InputError(
+            f"{path} lacks the column(s) {', '.join(missing)}: add or rename them; "
+            f"it has {shorten(', '.join(names), _LONGEST_NAMES, placeholder=' …') or 'none'}"
+        )
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(f"{path} has more than one column {repeated[0]!r}: name columns apart")

@@ -44,6 +44,8 @@ def oddity_of(line: bytes) -> str:
     """What is odd about a first line that is neither an event nor a header of ours."""
     if b"\0" in line:
         return "it holds bytes that are no text: give a file with events"
+    if b"\r" in line.removesuffix(b"\r"):
+        return "its lines end in CR alone, as on old Macs: end them in LF or CRLF"
     text = line.decode("utf-8", "replace")
     for separator, name in _SEPARATORS.items():
         if set(COLUMNS) & {field.strip(' "\r') for field in text.split(separator)}:

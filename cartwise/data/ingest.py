@@ -100,7 +100,8 @@ def ingest(
         if earlier:
             progress.say(f"{out} holds events of {told_files(earlier)} already: new ones join them")
         with publication.staging(out) as folder:
-            held = joined(held, out, [one.path for one in fresh] if remember else ())
+            told = [one.path for one in fresh if one.layout.has_rows] if remember else ()
+            held = joined(held, out, told)
             report = _stage(fresh, folder, out, progress, chunk_rows)
             _require_unchanged(found, identity)
             report = replace(report, earlier=earlier, held=held)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cartwise.data.contract import LINE
+from cartwise.data.csv_blocks import require_columns
 from cartwise.data.raw_rows import (
     REFUSED_TEXT_SCHEMA,
     TEXT,
@@ -50,11 +51,13 @@ def column_names(path: Path) -> tuple[str, ...]:
     """The columns of a Parquet file.
 
     Raises:
-        InputError: one of the nine has a type from which the contract's cannot be read.
+        InputError: one of the nine is not there, or has a type from which the contract's cannot be
+            read; or a name is repeated.
     """
     with pq.ParquetFile(path) as file:
+        require_columns(file.schema_arrow.names, path)
         schema = _frame(file.schema_arrow.empty_table()).schema
-    for name in set(COLUMNS) & set(schema):
+    for name in COLUMNS:
         if not _fits(schema[name], EVENT_SCHEMA[name]):
             raise InputError(
                 f"{path} has the column {name} as {schema[name]}: "

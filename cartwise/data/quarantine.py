@@ -19,11 +19,15 @@ QUARANTINE_SCHEMA: Final = pl.Schema(
 """A refused row: its file, 1-based line (row of a Parquet file), broken rules and own text."""
 
 _ROW_GROUP_ROWS: Final = 65_536
+_NAME_BYTES: Final = 200
+"""So much of a source's name leaves room for the rest in a file's name, which has 255 at most."""
 
 
 def file_name(source: Path) -> str:
     """The quarantine file of a source: the same source always has the same one."""
-    return f"{source.name}-{sha256(str(source.resolve()).encode()).hexdigest()[:12]}.parquet"
+    digest = sha256(str(source.resolve()).encode()).hexdigest()[:12]
+    name = source.name.encode()[:_NAME_BYTES].decode(errors="ignore")
+    return f"{name}-{digest}.parquet"
 
 
 class Quarantine:

@@ -74,7 +74,8 @@ def find_sources(
     is to be written, if any, and of folders to skip. A file that is met twice is read once.
 
     Raises:
-        InputError: a path is missing or holds no event files, or a file is not one of events.
+        InputError: a path is missing or holds no event files, a file is not one of events, or none
+            has any row.
         UsageError: a path lies in the lake or in a folder to skip.
     """
     without = [*([lake] if lake is not None else []), *skip]
@@ -84,17 +85,24 @@ def find_sources(
     files = [file for path in paths for file in _files(path, without)]
     if not files:
         raise InputError("no source was given: name at least one event file or folder")
-    return tuple(inspect(file) for file in {file.resolve(): file for file in files}.values())
+    sources = tuple(map(inspect, {os.path.realpath(file): file for file in files}.values()))
+    if not any(source.layout.has_rows for source in sources):
+        others = ", like all others given" if len(sources) > 1 else ""
+        raise InputError(
+            f"{sources[0].path} has columns but no rows{others}: give a file with events"
+        )
+    return sources
 
 
 def inspect(path: Path) -> Source:
     """Look into one file.
 
     Raises:
-        InputError: it cannot be read, is empty, or does not hold the nine columns.
+        InputError: it cannot be read or named, is empty, or does not hold the nine columns.
     """
     with readable(path):
         size_bytes = path.stat().st_size
+        _require_utf8(path)
         if not path.is_file():
             raise InputError(
                 f"{path} is a pipe or a device, which can be read but once: make it a file first"
@@ -124,7 +132,15 @@ def read(source: Source, advance: Advance) -> Iterator[Piece]:
 
 
 def _is_within(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
+    # Unlike Path.resolve, it goes through a loop of links.
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def _require_utf8(path: Path) -> None:
+    try:
+        str(path.resolve()).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{path} has a name that is not UTF-8: rename it") from error
 
 
 def _files(path: Path, without: Sequence[Path]) -> list[Path]:
@@ -161,15 +177,13 @@ def _format(start: bytes) -> Format:
 
 def _parquet_layout(path: Path) -> Layout:
     columns = parquet_rows.column_names(path)
-    csv_blocks.require_columns(list(columns), path)
-    if row_count(path) == 0:
-        raise InputError(f"{path} has columns but no rows: give a file with events")
-    return Layout(columns, has_header=True)
+    return Layout(columns, has_header=True, has_rows=row_count(path) > 0)
 
 
 def _text_layout(path: Path, kind: Format) -> Layout:
     with path.open("rb") as raw:
-        start = _stream(raw, kind).read(csv_blocks.LAYOUT_BYTES)
+        text = _stream(raw, kind)
+        start = text.readline(_BLOCK_BYTES) + text.read(csv_blocks.LAYOUT_BYTES)
     if not start:
         raise InputError(f"{path} is empty: give a file with events")
     return csv_blocks.read_layout(start, path)

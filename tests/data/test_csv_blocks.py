@@ -99,6 +99,7 @@ def test_columns_come_in_the_order_of_the_contract_without_the_rest() -> None:
         (f"\ufeff{NAMES}\r\nx", COLUMNS, True),
         (NAMES.replace("event_time", '"event_time"') + "\nx", COLUMNS, True),
         (f"more, {NAMES}\nx", ("more", *COLUMNS), True),
+        (f"{NAMES}\n", COLUMNS, True),
         (line(event()), COLUMNS, False),
         (line(event(event_type="", brand="", user_session="")), COLUMNS, False),
     ],
@@ -108,6 +109,7 @@ def test_layout_is_told_from_the_first_line(
 ) -> None:
     layout = read_layout(start.encode(), PATH)
     assert (layout.columns, layout.has_header) == (columns, has_header)
+    assert layout.has_rows == (start != f"{NAMES}\n")
 
 
 @pytest.mark.parametrize(
@@ -115,13 +117,17 @@ def test_layout_is_told_from_the_first_line(
     [
         (b"\x89PNG\r\n\x1a\n", "is not a CSV of events"),
         (b"<!DOCTYPE html>\n<html>", "is not a CSV of events"),
-        (b"a\rb\rc", "is not a CSV of events"),
+        (b"a\rb\rc", "its lines end in CR alone, as on old Macs: end them in LF or CRLF"),
+        (f"{NAMES}\r{line(event())}\r".encode(), "its lines end in CR alone"),
+        (f"{line(event())}\r{line(event())}\r".encode(), "its lines end in CR alone"),
         (b"\xff\xfe" + NAMES.encode("utf-16-le"), "is not a CSV of events"),
         (NAMES.replace(",", ";").encode(), "is not a CSV of events"),
         (b"\n", "is not a CSV of events"),
-        (NAMES.replace("price", "cost").encode() + b"\nx", "lacks the column.s. price:"),
+        (
+            NAMES.replace("price", "cost").encode() + b"\nx",
+            "lacks the column.s. price: add or rename them; it has event_time, .*, cost, user_id,",
+        ),
         (NAMES.encode() + b",price\nx", "more than one column 'price'"),
-        (NAMES.encode() + b"\n", "has a header but no rows"),
     ],
 )
 def test_what_is_no_event_file_is_refused(start: bytes, message: str) -> None:

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -15,6 +16,7 @@ from cartwise.data.ingest import ingest
 from cartwise.data.lake import read_day
 from cartwise.data.sources import find_sources, read
 from cartwise.errors import InputError
+from tests.commands import Commands
 from tests.data.raw_files import (
     DEFAULT,
     FORMATS,
@@ -117,6 +119,23 @@ def parquet_with(**fields: Any) -> Callable[[Path], Path]:
     return make
 
 
+def parquet_of(change: Callable[[pa.Table], pa.Table]) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        file = write_rows(folder / "log.parquet", ROWS)
+        pq.write_table(change(pq.read_table(file)), file)
+        return file
+
+    return make
+
+
+def link_to(name: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        (folder / "log.csv").symlink_to(name)
+        return folder / "log.csv"
+
+    return make
+
+
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing": (lambda folder: folder / "log.csv", "log.csv does not exist: check the path"),
     "folder without files": (folder_with("a.txt", "x"), "holds no event files: they end in .csv"),
@@ -143,9 +162,31 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
         damaged(".parquet", lambda data: data[:4] + b"\xff" * 200 + data[204:]),
         "is damaged or cut short",
     ),
-    "parquet of something else": (
-        lambda folder: write_rows(folder / "log.parquet", []),
-        "has columns but no rows",
+    "header alone": (
+        lambda folder: write_rows(folder / "log.csv.gz", []),
+        "log.csv.gz has columns but no rows: give a file with events",
+    ),
+    "name twice": (
+        parquet_of(lambda table: table.append_column("price", table["price"])),
+        "log.parquet has more than one column 'price'",
+    ),
+    "another's name twice": (
+        parquet_of(
+            lambda table: table.append_column("x", table["price"]).append_column(
+                "x", table["price"]
+            )
+        ),
+        "log.parquet has more than one column 'x'",
+    ),
+    "other names": (
+        parquet_of(lambda table: table.select(["price", "brand"])),
+        "user_session: add or rename them; it has price, brand",
+    ),
+    "loop of links": (link_to("log.csv"), "log.csv cannot be reached (Too many levels of"),
+    "long name": (lambda folder: folder / ("n" * 300), "cannot be reached (File name too long)"),
+    "name in Latin-1": (
+        lambda folder: write_rows(folder / os.fsdecode(b"caf\xe9.csv"), ROWS),
+        "has a name that is not UTF-8: rename it",
     ),
     "ids with fractions": (
         parquet_with(user_id=1.0),
@@ -168,6 +209,36 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(
     assert told.startswith(str(tmp_path / "raw"))
     assert "\n" not in told
     assert not (tmp_path / "lake").exists()
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_files_without_rows_are_passed_over_and_told(
+    cartwise: Commands, tmp_path: Path, ending: str
+) -> None:
+    for day in (1, 2, 4):
+        write_rows(tmp_path / f"raw/{day}{ending}", [])
+    with pytest.raises(InputError, match=f"1{ending} has columns but no rows, like all others"):
+        ingest([tmp_path / "raw"], tmp_path / "lake")
+    write_rows(tmp_path / f"raw/3{ending}", ROWS)
+    told = cartwise("ingest", "raw", "--out", "lake", "-q")
+    assert told.code == 0
+    assert f"passed over    3 files without rows (raw/1{ending}, …)" in told.out
+    again = ingest([tmp_path / "raw"], tmp_path / "lake", skip_known=True)
+    assert (again.duplicates, again.held) == (len(ROWS), (f"../raw/3{ending}",))
+
+
+def test_a_header_may_be_as_long_as_any_line(tmp_path: Path) -> None:
+    columns = [*(f"column_{number}" for number in range(9_000)), *DEFAULT]
+    rows = [line({**dict.fromkeys(columns, ""), **row}, columns) for row in ROWS[:2]]
+    file = write_text(tmp_path / "log.csv", "\n".join([",".join(columns), *rows]))
+    assert ingest([file], tmp_path / "lake").rows_out == 2
+
+
+def test_refused_rows_of_a_file_with_a_long_name_are_kept(tmp_path: Path) -> None:
+    for name in ("ä" * 124 + ".csv", "n" * 251 + ".csv"):
+        write_lines(tmp_path / "raw" / name, [line(ROWS[0]), "x"])
+    assert ingest([tmp_path / "raw"], tmp_path / "lake").quarantined == 2
+    assert len(list((tmp_path / "lake" / "quarantine").iterdir())) == 2
 
 
 def test_no_source_at_all_is_refused(tmp_path: Path) -> None:
