@@ -17,11 +17,12 @@ from cartwise.model.baselines import NAMES as BASELINES
 from cartwise.model.boosting import Boosting, Seeding
 from cartwise.model.evaluation import Evaluation, EvaluationSettings, require_free
 from cartwise.model.evaluation import evaluate as evaluate_model
+from cartwise.model.few_carts import small_sample_warning
 from cartwise.model.manifest import LEARNED_FROM
 from cartwise.model.mlflow_store import Tracking, require_reachable
 from cartwise.model.parameters import Parameters, read_parameters
 from cartwise.model.policy import Economics
-from cartwise.model.summary import baseline_title, small_sample_warning, with_interval
+from cartwise.model.summary import baseline_title, with_interval
 from cartwise.model.training import TrainingResult, TrainingSettings
 from cartwise.model.training import train as train_model
 from cartwise.options import (

@@ -5,6 +5,7 @@ from typing import Any
 
 from cartwise.duration import format_duration
 from cartwise.model.baselines import NAMES as BASELINES
+from cartwise.model.few_carts import can_be_told
 from cartwise.model.manifest import Manifest
 from cartwise.model.policy import Policy
 from cartwise.model.summary import baseline_title, pays_sentence, sentences, with_interval
@@ -55,7 +56,8 @@ def _quality(metrics: Mapping[str, Any]) -> str:
     if "auc" not in metrics:
         return "## Quality\n\nNot evaluated yet."
     told = "\n".join(f"- {sentence}" for sentence in sentences(metrics))
-    rows = [f"| {name} | {with_interval(metrics, name, 4)} |" for name in _HEADLINES]
+    names = [name for name in _HEADLINES if can_be_told(metrics, name)]
+    rows = [f"| {name} | {with_interval(metrics, name, 4)} |" for name in names]
     rivals = [
         f"| AUC of {baseline_title(name)} | {with_interval(metrics, f'baseline_{name}_auc', 4)} |"
         for name in BASELINES

@@ -6,17 +6,7 @@ from typing import Any, Final
 
 from cartwise.model.baselines import NAMES as BASELINES
 from cartwise.model.bootstrap import Estimate
-
-_SMALL: Final = (
-    "Few carts: {train} to train and {test} to test. Take every figure as a rough one: "
-    "the intervals show how wide it is open."
-)
-
-_HARDLY_ANY: Final = 30
-_HARDLY_ANY_CARTS: Final = (
-    "Few carts, too few to say how good the model is: {train} to train and {test} to test. That it "
-    "could be made is all that this shows: give a longer log."
-)
+from cartwise.model.few_carts import small_sample_warning, too_few
 
 _NICE_NAMES: Final = {
     "base_rate": "the base rate",
@@ -52,16 +42,9 @@ def estimate_text(estimate: Estimate, digits: int = 3) -> str:
 def sentences(metrics: Mapping[str, Any]) -> list[str]:
     """The evaluation in a few plain sentences, the most important first."""
     told = [small_sample_warning(metrics), _ranking(metrics), _rivals(metrics), _ceiling(metrics)]
-    told += [_calibration(metrics), _targeting(metrics), _money(metrics)]
+    told += [_calibration(metrics)]
+    told += [] if too_few(metrics) else [_targeting(metrics), _money(metrics)]
     return [sentence for sentence in told if sentence]
-
-
-def small_sample_warning(metrics: Mapping[str, Any]) -> str:
-    """The warning of a small training set; empty where there are enough carts."""
-    if not metrics["small_sample"]:
-        return ""
-    told = _SMALL if metrics["carts_test"] >= _HARDLY_ANY else _HARDLY_ANY_CARTS
-    return told.format(train=f"{metrics['carts_train']:,}", test=f"{metrics['carts_test']:,}")
 
 
 def _ranking(metrics: Mapping[str, Any]) -> str:

@@ -6,9 +6,10 @@ from typing import Any, Final
 import gradio as gr
 
 from cartwise.errors import ApiError
+from cartwise.model.few_carts import LEAST_CARTS, small_sample_warning, too_few, untold
 from cartwise.page.client import Client, Facts
 from cartwise.page.curve import value_curve
-from cartwise.page.markup import error, figures, note, table
+from cartwise.page.markup import error, figures, note, table, warning
 from cartwise.page.polling import QUIETLY, Moments
 
 _MEASURES: Final = {
@@ -66,16 +67,21 @@ def model_facts(client: Client) -> str:
 
 
 def _one(role: str, model: Facts) -> str:
-    measures = [
-        (title, _shown(model["metrics"][name]))
-        for name, title in _MEASURES.items()
-        if model["metrics"].get(name) is not None
-    ]
     horizon = f"{model['horizon_seconds'] / 3600:g} h"
     return note(
         f"{role}: {model['version']}, {model['features']} features, bought within {horizon}, "
         f"serving since {model['since'][:19]}"
-    ) + figures(measures)
+    ) + _quality(model["metrics"])
+
+
+def _quality(metrics: Facts) -> str:
+    if too_few(metrics):
+        return warning(small_sample_warning(metrics))
+    return figures(
+        (title, _shown(metrics[name]))
+        for name, title in _MEASURES.items()
+        if metrics.get(name) is not None
+    )
 
 
 def _shown(value: Any) -> str:
@@ -91,8 +97,10 @@ def what_if(client: Client, margin: float, cost: float, anyway: float) -> str:
         return error(problem)
     threshold = f"threshold at a price of {found['reference_price']:,.0f}"
     known = [("carts of late", f"{found['carts']:,}"), (threshold, f"{found['threshold']:.1%}")]
+    if found["carts"] < LEAST_CARTS:
+        return figures(known) + note(untold(found["carts"], "cart"))
     earnings = found["earnings"]
-    return figures([*known, *_earned(earnings)]) + _curve(earnings) if earnings else figures(known)
+    return figures([*known, *_earned(earnings)]) + _curve(earnings)
 
 
 def _earned(earnings: Facts) -> list[tuple[str, str]]:

@@ -330,6 +330,32 @@ def test_test_carts_that_all_end_the_same_way_are_reported_without_auc(
     assert json.loads((tmp_path / "out" / METRICS).read_text())["auc"] is None
 
 
+LISTS = re.compile(r"\d times as many|lift in the first tenth|lift_10|capture_10")
+WORTH = re.compile(r"per 1,000 carts|expected_value|nudged_share")
+
+
+@pytest.mark.parametrize(("carts", "told"), [(2, False), (29, False), (30, True)])
+def test_lists_and_money_are_told_of_enough_carts_only(
+    tmp_path: Path,
+    carts: int,
+    told: bool,  # noqa: FBT001
+) -> None:
+    world = small(tmp_path)
+    part = read_part(world.training, "test")[:carts]
+    label = (pl.int_range(carts) % 2).cast(pl.UInt8)
+    change_part(world.training, "test", part.with_columns(label=label))
+    found = evaluated(tmp_path, world)
+    page = Page(found.report.read_text()).text
+    card = Bundle.load(tmp_path / "model").files[CARD].decode()
+    for text in (page, card):
+        assert bool(LISTS.search(text)) == bool(WORTH.search(text)) == told
+        assert "A nudge is worth probability" in text
+    why = f"Of {carts} test carts this cannot be told: it takes 30 at least."
+    assert page.count(why) == (0 if told else 1)
+    assert ({"gain", "value", "what-if"} <= set(found.plots)) == told
+    assert found.metrics["lift_10"] is not None, "a program may ask"
+
+
 def test_five_test_carts_of_which_one_was_bought_are_enough(tmp_path: Path) -> None:
     world = small(tmp_path)
     part = read_part(world.training, "test")[:5]
@@ -337,7 +363,7 @@ def test_five_test_carts_of_which_one_was_bought_are_enough(tmp_path: Path) -> N
     change_part(world.training, "test", part.with_columns(label=label))
     found = evaluated(tmp_path, world)
     assert 0.0 <= found.metrics["auc"] <= 1.0
-    assert set(found.plots) == set(PLOTS)
+    assert {"roc", "rivals", "reliability", "probabilities"} <= set(found.plots)
 
 
 def test_carts_without_price_are_worth_nothing(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import pytest
 
-from cartwise.model.summary import sentences, small_sample_warning, with_interval
+from cartwise.model.few_carts import small_sample_warning
+from cartwise.model.summary import sentences, with_interval
 from tests.model.conftest import Outcome
 
 

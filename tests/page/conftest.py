@@ -57,7 +57,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     world.states.apply(history())
     with running(world.app) as api, ExitStack() as opened:
         client = opened.enter_context(closing(Client(api, world.keys["all"])))
-        for product in (3, 4, 5):
+        for product in range(33, 2, -1):
             client.score(cart_json(product_id=product, price=10.0 * product), 1)
         world.states.apply([cart_event(kind=3, time=CART_TIME + 60, product_id=4)])
         with own_process(api, world.keys["all"]) as url:

@@ -8,11 +8,12 @@ from typing import Any, Final
 from cartwise.counting import counted
 from cartwise.duration import format_duration
 from cartwise.model.card import policy_sentence
+from cartwise.model.few_carts import can_be_told, small_sample_warning, too_few, untold
 from cartwise.model.manifest import Manifest
 from cartwise.model.report.drawing import theme_css
 from cartwise.model.report.plots import PLOTS, Evidence
 from cartwise.model.slices import Slice
-from cartwise.model.summary import estimate_text, sentences, small_sample_warning, with_interval
+from cartwise.model.summary import estimate_text, sentences, with_interval
 from cartwise.parts import LEFT_OUT
 
 _SECTIONS: Final[Mapping[str, Sequence[str]]] = {
@@ -32,7 +33,8 @@ def render_report(evidence: Evidence, plots: Mapping[str, str]) -> str:
         "The data": _data_card(evidence.manifest),
     }
     sections = [
-        f"<h2>{title}</h2><div class=plots>{_figures(names, plots)}{extras.get(title, '')}</div>"
+        f"<h2>{title}</h2><div class=plots>{_figures(evidence, names, plots)}"
+        f"{extras.get(title, '')}</div>"
         for title, names in _SECTIONS.items()
     ]
     return (
@@ -44,15 +46,21 @@ def render_report(evidence: Evidence, plots: Mapping[str, str]) -> str:
     )
 
 
-def _figures(names: Sequence[str], plots: Mapping[str, str]) -> str:
+def _figures(evidence: Evidence, names: Sequence[str], plots: Mapping[str, str]) -> str:
     shown = [(PLOTS[name], plots[name]) for name in names if name in plots]
     if not shown:
-        return "<p>All test carts ended the same way: there is nothing to show.</p>"
+        return f"<p>{_nothing_to_show(evidence.metrics)}</p>"
     return "".join(
         f"<figure><h3>{plot.title}</h3><figcaption>{plot.caption}</figcaption>"
         f"{_named(svg, plot.title)}</figure>"
         for plot, svg in shown
     )
+
+
+def _nothing_to_show(metrics: Mapping[str, Any]) -> str:
+    if too_few(metrics):
+        return untold(metrics["carts_test"], "test cart")
+    return "All test carts ended the same way: there is nothing to show."
 
 
 def _named(svg: str, title: str) -> str:
@@ -84,7 +92,11 @@ def _tiles(metrics: Mapping[str, Any]) -> str:
         "base_rate": ("share bought", 3),
         "log_loss": ("log loss", 4),
     }
-    return "".join(_tile(title, metrics, name, digits) for name, (title, digits) in names.items())
+    return "".join(
+        _tile(title, metrics, name, digits)
+        for name, (title, digits) in names.items()
+        if can_be_told(metrics, name)
+    )
 
 
 def _tile(title: str, metrics: Mapping[str, Any], name: str, digits: int) -> str:
@@ -95,18 +107,22 @@ def _tile(title: str, metrics: Mapping[str, Any], name: str, digits: int) -> str
 
 
 def _policy_card(evidence: Evidence) -> str:
+    table = "" if too_few(evidence.metrics) else _worth(evidence.metrics)
+    return (
+        f"<div class=card><h3>The policy</h3><p>{escape(policy_sentence(evidence.policy))}</p>"
+        f"{table}</div>"
+    )
+
+
+def _worth(metrics: Mapping[str, Any]) -> str:
     worth = [
-        (title, with_interval(evidence.metrics, name, 0))
+        (title, with_interval(metrics, name, 0))
         for title, name in (
             ("nudge by the policy", "expected_value"),
             ("nudge everybody", "expected_value_everyone"),
         )
     ]
-    table = _table(("per 1,000 carts", "worth (95 % interval)"), [*worth, ("nudge nobody", "0")])
-    return (
-        f"<div class=card><h3>The policy</h3><p>{escape(policy_sentence(evidence.policy))}</p>"
-        f"{table}</div>"
-    )
+    return _table(("per 1,000 carts", "worth (95 % interval)"), [*worth, ("nudge nobody", "0")])
 
 
 def _data_card(manifest: Manifest) -> str:
@@ -140,7 +156,9 @@ def _minute(time: str) -> str:
 
 def _tables(evidence: Evidence) -> str:
     metrics = [
-        (name, estimate_text(estimate, 4)) for name, estimate in evidence.findings.estimates.items()
+        (name, estimate_text(estimate, 4))
+        for name, estimate in evidence.findings.estimates.items()
+        if can_be_told(evidence.metrics, name)
     ]
     slices = [_slice_row(one) for one in evidence.findings.slices]
     heads = ("slice", "carts", "AUC", "bought", "predicted")

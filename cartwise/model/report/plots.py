@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cartwise.model.explanation import Contributions
+from cartwise.model.few_carts import too_few
 from cartwise.model.findings import Findings
 from cartwise.model.manifest import Manifest
 from cartwise.model.policy import Policy
@@ -48,6 +49,15 @@ def _both_classes(evidence: Evidence) -> bool:
     return evidence.metrics["auc"] is not None
 
 
+def _enough_carts(evidence: Evidence) -> bool:
+    """Whether there are enough test carts for what decisions about them are worth."""
+    return not too_few(evidence.metrics)
+
+
+def _both_classes_and_enough_carts(evidence: Evidence) -> bool:
+    return _both_classes(evidence) and _enough_carts(evidence)
+
+
 def _something_contributes(evidence: Evidence) -> bool:
     """Few carts may have left the model nothing to learn but the base rate."""
     return bool(evidence.contributions.strongest(1))
@@ -79,7 +89,7 @@ PLOTS: Final[Mapping[str, Plot]] = {
         "How many of all bought carts are among the first carts of the list. The numbers on the "
         "curve are the lift over a random list.",
         lambda evidence: draw_gain(evidence.findings.gains),
-        possible=_both_classes,
+        possible=_both_classes_and_enough_carts,
     ),
     "reliability": Plot(
         "Said and done",
@@ -97,6 +107,7 @@ PLOTS: Final[Mapping[str, Plot]] = {
         "Money per 1,000 test carts by what really happened to them, with its 95 % interval. "
         "At the left everybody is nudged, at the right nobody.",
         lambda evidence: draw_value(evidence.findings.value, evidence.metrics),
+        possible=_enough_carts,
     ),
     "what-if": Plot(
         "What if",
@@ -105,6 +116,7 @@ PLOTS: Final[Mapping[str, Plot]] = {
         lambda evidence: draw_what_if(
             evidence.scored.probability, evidence.scored.price, evidence.policy
         ),
+        possible=_enough_carts,
     ),
     "slices": Plot(
         "By kind of cart",
