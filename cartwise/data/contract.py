@@ -4,7 +4,7 @@ A rule's name says what must hold. Text fields and natively typed ones (Parquet)
 rules; a row that breaks any goes to quarantine with the names of all that it broke.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import log10
@@ -25,8 +25,25 @@ EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2262, 1, 1, tzinfo=UTC)
 """Event times lie in [EARLIEST, LATEST): what nanoseconds since the epoch hold in 64 bits."""
 
-_ACCEPTS: Final = "accepts"
-_WHOLE_NUMBER: Final = {_ACCEPTS: "a whole number below 2^63"}
+FIELDS_RULE: Final = "fields_match_header"
+ENCODING_RULE: Final = "text_is_utf8"
+"""The rules on whole lines: what breaks them has no fields, and is refused by who reads it."""
+
+_WHOLE_NUMBER: Final = "a whole number from -2^63 to below 2^63"
+
+ACCEPTED: Final[Mapping[str, str]] = {
+    "event_time": "2019-10-01 00:00:00 UTC or ISO 8601, in the years "
+    f"{EARLIEST.year} to {LATEST.year - 1}",
+    "event_type": f"{', '.join(EVENT_TYPES[:-1])} or {EVENT_TYPES[-1]}",
+    "product_id": _WHOLE_NUMBER,
+    "category_id": f"{_WHOLE_NUMBER}, or nothing",
+    "price": f"a number such as 130.76, from 0 to below 10^{log10(HIGHEST_PRICE):.0f}",
+    "user_id": _WHOLE_NUMBER,
+    FIELDS_RULE: "a field for each column, with commas between them",
+    ENCODING_RULE: "text in UTF-8",
+}
+"""What is accepted, in words or by an example, by column and by rule on whole lines."""
+
 _TEXT: Final = pl.String()
 _PARSED: Final = tuple(name for name in COLUMNS if EVENT_SCHEMA[name] != _TEXT)
 
@@ -52,40 +69,18 @@ class EventContract(dy.Schema):
 
     The nine columns are typed, with null where a field was empty or could not be read;
     ``*_was_given`` tells the two apart. A rule on a null value holds. Price 0 is allowed: the
-    log is full of it. The name of a rule begins with the column that it is about, and that column
-    says what it accepts.
+    log is full of it. The name of a rule begins with the column that it is about.
     """
 
     line = dy.Int64()
-    event_time = dy.Datetime(
-        nullable=True,
-        time_zone="UTC",
-        time_unit="us",
-        metadata={
-            _ACCEPTS: "2019-10-01 00:00:00 UTC or ISO 8601, in the years "
-            f"{EARLIEST.year} to {LATEST.year - 1}"
-        },
-    )
-    event_type = dy.Enum(
-        EVENT_TYPES,
-        nullable=True,
-        metadata={_ACCEPTS: f"{', '.join(EVENT_TYPES[:-1])} or {EVENT_TYPES[-1]}"},
-    )
-    product_id = dy.Int64(nullable=True, metadata=_WHOLE_NUMBER)
-    category_id = dy.Int64(
-        nullable=True, metadata={_ACCEPTS: f"{_WHOLE_NUMBER[_ACCEPTS]}, or nothing"}
-    )
+    event_time = dy.Datetime(nullable=True, time_zone="UTC", time_unit="us")
+    event_type = dy.Enum(EVENT_TYPES, nullable=True)
+    product_id = dy.Int64(nullable=True)
+    category_id = dy.Int64(nullable=True)
     category_code = dy.String(nullable=True)
     brand = dy.String(nullable=True)
-    price = dy.Float64(
-        nullable=True,
-        allow_inf=True,
-        allow_nan=True,
-        metadata={
-            _ACCEPTS: f"a number such as 130.76, from 0 to below 10^{log10(HIGHEST_PRICE):.0f}"
-        },
-    )
-    user_id = dy.Int64(nullable=True, metadata=_WHOLE_NUMBER)
+    price = dy.Float64(nullable=True, allow_inf=True, allow_nan=True)
+    user_id = dy.Int64(nullable=True)
     user_session = dy.String(nullable=True)
 
     event_time_was_given = dy.Bool()
@@ -117,13 +112,13 @@ class EventContract(dy.Schema):
 
 
 def column_of(rule: str) -> str | None:
-    """The column that a rule is about; None for the rules on whole lines, which are not of here."""
+    """The column that a rule is about; None for the rules on whole lines."""
     return next((name for name in COLUMNS if rule.startswith(f"{name}_")), None)
 
 
-def accepted_in(column: str) -> str:
-    """What a column accepts, in words or by an example; empty for one that accepts everything."""
-    return str((EventContract.columns()[column].metadata or {}).get(_ACCEPTS, ""))
+def accepted_by(rule: str) -> str:
+    """What would have been accepted where a rule was broken."""
+    return ACCEPTED[column_of(rule) or rule]
 
 
 @dataclass(frozen=True)

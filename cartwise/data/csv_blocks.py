@@ -16,19 +16,10 @@ from typing import Final
 import polars as pl
 
 from cartwise.data import file_signatures
-from cartwise.data.contract import LINE, parse
+from cartwise.data.contract import ENCODING_RULE, FIELDS_RULE, LINE, parse
 from cartwise.data.raw_rows import REFUSED_TEXT_SCHEMA, TEXT, RawRows, without_empty_text
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS
-
-FIELDS_RULE: Final = "fields_match_header"
-ENCODING_RULE: Final = "text_is_utf8"
-
-LINE_RULES: Final = {
-    FIELDS_RULE: "a field for each column, with commas between them",
-    ENCODING_RULE: "text in UTF-8",
-}
-"""The rules on whole lines, with what each accepts."""
 
 LAYOUT_BYTES: Final = 65_536
 """So much of a file after its first line is enough to know its layout."""

@@ -1,13 +1,11 @@
 """An example for every rule that rows broke: where it stands, and what would be accepted."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
-from cartwise.data.contract import LINE, accepted_in, column_of
-from cartwise.data.csv_blocks import LINE_RULES
+from cartwise.data.contract import LINE, accepted_by, column_of
 from cartwise.data.raw_rows import TEXT, RawRows, as_texts
 from cartwise.data.sources import Source, Unit
 
@@ -46,21 +44,16 @@ def first_of_each_rule(source: Source, rows: RawRows, refused: pl.DataFrame) -> 
     fields = _texts_by_line(rows.fields.filter(pl.col(LINE).is_in(broken[LINE].implode())))
     examples = {}
     for line, rule, text in broken.select(LINE, "rules", TEXT).iter_rows():
-        value, accepted = _told_of(rule, text, fields.get(line, {}))
-        examples[rule] = Example(str(source.path), source.unit, line, value, accepted)
+        value = fields[line][column] if (column := column_of(rule)) else text
+        examples[rule] = Example(
+            str(source.path), source.unit, line, _shortened(value), accepted_by(rule)
+        )
     return examples
 
 
 def _texts_by_line(fields: pl.DataFrame) -> dict[int, dict[str, str]]:
     texts = fields.select(LINE, *as_texts(fields.schema))
     return {row[LINE]: row for row in texts.iter_rows(named=True)}
-
-
-def _told_of(rule: str, text: str, fields: Mapping[str, str]) -> tuple[str, str]:
-    """What stands where a rule was broken, and what the rule accepts."""
-    if column := column_of(rule):
-        return _shortened(fields[column]), accepted_in(column)
-    return _shortened(text), LINE_RULES[rule]
 
 
 def _shortened(value: str) -> str:

@@ -7,8 +7,7 @@ import polars as pl
 import pytest
 
 from cartwise.data import sources
-from cartwise.data.contract import EventContract, accepted_in, column_of
-from cartwise.data.csv_blocks import LINE_RULES
+from cartwise.data.contract import ACCEPTED, EventContract, accepted_by, column_of
 from cartwise.data.ingest import ingest
 from cartwise.data.ingest_report import IngestReport
 from tests.commands import Commands
@@ -39,8 +38,7 @@ def test_the_summary_shows_where_a_rule_was_broken_and_what_it_accepts(
     source = write_rows(Path(f"log{ending}"), [*GOOD, event(**fields), event(**fields)])
     said = words(cartwise("ingest", source, "--out", "events", "-q").out)
     place = "row 4" if ending == ".parquet" else "line 5"
-    accepted = accepted_in(rule.rsplit("_", 1)[0].removesuffix("_not"))
-    assert f"{rule} 2, such as log{ending}, {place}: {told} (accepted: {accepted})" in said
+    assert f"{rule} 2, such as log{ending}, {place}: {told} (accepted: {accepted_by(rule)})" in said
 
 
 @pytest.mark.parametrize(
@@ -140,8 +138,15 @@ def test_a_report_of_an_earlier_version_is_told_without_examples() -> None:
 
 
 def test_every_rule_says_what_it_accepts() -> None:
-    rules = vars(EventContract)["__dataframely_rules__"]
-    columns = [column_of(rule) for rule in rules]
-    assert len(columns) > 10
-    assert all(column and accepted_in(column) for column in columns)
-    assert not any(column_of(rule) for rule in LINE_RULES)
+    columns = {column_of(rule) for rule in vars(EventContract)["__dataframely_rules__"]}
+    of_whole_lines = {"fields_match_header", "text_is_utf8"}
+    assert columns | of_whole_lines == ACCEPTED.keys()
+    assert not any(map(column_of, of_whole_lines))
+
+
+@pytest.mark.parametrize("number", [-(2**63) - 1, 2**63])
+def test_a_number_beyond_the_range_is_told_with_the_range(tmp_path: Path, number: int) -> None:
+    source = write_rows(tmp_path / "log.csv", [*GOOD, event(user_id=str(number))])
+    example = ingest([source], tmp_path / "lake").examples["user_id_readable"]
+    assert example.value == str(number)
+    assert example.accepted == "a whole number from -2^63 to below 2^63"
