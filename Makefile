@@ -35,8 +35,8 @@ lint: .venv/.ready-dev  ## Check style, format, types and the layers between the
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-extra: $(BIN)/python  ## Install an optional part: NAME=stream, feast, dvc, spark, monitor or mlflow.
-	$(SYNC) --extra $(or $(NAME),$(error say which one, as in make extra NAME=stream))
+extra:  ## Install an optional part: NAME=stream, feast, dvc, spark, monitor or mlflow.
+	@$(MAKE) --no-print-directory .venv/.ready-$(or $(NAME),$(error say which one, as in make extra NAME=stream))
 
 bench: .venv/.ready-bench  ## Measure against DuckDB, Polars and PySpark (it needs Java 17): 12 minutes.
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -86,14 +86,10 @@ $(BIN)/python:
 	$(SYNC)
 	@touch $@
 
-.venv/.ready-dev: $(BIN)/python pyproject.toml uv.lock
-	$(SYNC) --extra dev
-	@touch $@
-
-.venv/.ready-mlflow: $(BIN)/python pyproject.toml uv.lock
-	$(SYNC) --extra mlflow
-	@touch $@
-
 .venv/.ready-bench: $(BIN)/python pyproject.toml uv.lock
 	$(SYNC) --extra bench --extra spark
+	@touch $@
+
+.venv/.ready-%: $(BIN)/python pyproject.toml uv.lock
+	$(SYNC) --extra $*
 	@touch $@

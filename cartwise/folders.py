@@ -32,9 +32,7 @@ def replaced(folder: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder cannot be written; what was there before is unchanged.
     """
-    if folder.is_symlink():
-        # What it points to is replaced, not the link.
-        folder = folder.resolve()
+    folder = _pointed_to(folder)
     with _beside(folder) as fresh:
         _recover(folder)
         yield fresh
@@ -51,10 +49,16 @@ def replaced_file(file: Path) -> Iterator[Path]:
     Raises:
         OutputError: the file cannot be written; what was there before is unchanged.
     """
+    file = _pointed_to(file)
     with _beside(file) as folder:
         fresh = folder / file.name
         yield fresh
         fresh.replace(file)
+
+
+def _pointed_to(target: Path) -> Path:
+    """What is replaced: of a link what it points to, not the link."""
+    return target.resolve() if target.is_symlink() else target
 
 
 @contextmanager
@@ -125,19 +129,18 @@ def _write_all(file: FileIO, content: bytes) -> None:
 
 
 @contextmanager
-def locked(folder: Path, work: str) -> Iterator[None]:
+def locked(folder: Path, work: str, patience: float = _LOOK_SECONDS) -> Iterator[None]:
     """Create a folder if need be and keep others who do such ``work`` out of it.
+
+    ``patience`` is how many seconds to wait for another one.
 
     Raises:
         OutputError: the folder cannot be written, or another one is at work in it.
     """
     is_new = not folder.exists()
     with writable(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = _lock(folder, work, patience)
     try:
-        with writable(folder):
-            _lock(descriptor, folder, work)
         yield
     finally:
         if is_new:
@@ -160,14 +163,35 @@ def _remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _lock(descriptor: int, folder: Path, work: str) -> None:
-    end = time.monotonic() + _LOOK_SECONDS
-    while not _try_lock(descriptor, fcntl.LOCK_EX):
+def _lock(folder: Path, work: str, patience: float) -> int:
+    """A descriptor of the folder, which is made if need be, that holds its lock."""
+    end = time.monotonic() + patience
+    while True:
+        descriptor = _opened(folder)
+        if _try_lock(descriptor, fcntl.LOCK_EX) and _is_at(descriptor, folder):
+            return descriptor
+        os.close(descriptor)
         if time.monotonic() > end:
             raise OutputError(
                 f"another {work} is writing to {folder}: wait for it, or choose another folder"
             )
         time.sleep(_MOMENT_SECONDS)
+
+
+def _opened(folder: Path) -> int:
+    """A descriptor of the folder, which is made if need be, and again where it goes meanwhile."""
+    while True:
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _is_at(descriptor: int, folder: Path) -> bool:
+    """Whether a folder is still what was opened: who had its lock before may have removed it."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), folder.stat())
+    return False
 
 
 def _try_lock(descriptor: int, kind: int) -> bool:

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Runs a pinned uv on .venv. It lies in a folder that goes again: once all is installed, nobody
+# Runs a pinned uv on .venv. It lies in a folder of it that goes again: once all is installed, nobody
 # needs its 37 MiB.
 set -eu
 version=0.13.9
-folder=$(mktemp -d)
+folder=$(mktemp -d .venv/uv-XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from cartwise.checksums import SUMS
 from cartwise.data.ingest import ingest
 from cartwise.data.labels import LabelSettings
+from cartwise.data.lake import stored_days
 from cartwise.data.log import Log
 from cartwise.data.simulate import simulate
 from cartwise.data.training_set import TrainingSetSettings, build
@@ -59,6 +61,20 @@ def test_no_training_set_mixes_two_lakes(lake: Path, raw: list[Path], moment: st
         build(lake, out, SETTINGS, progress=progress)
     assert not out.exists()
     build(lake, out, SETTINGS)
+
+
+@pytest.mark.parametrize("moment", ["label carts", "replay"])
+def test_a_day_that_comes_meanwhile_is_left_for_the_next_time(
+    lake: Path, raw: list[Path], moment: str
+) -> None:
+    late = raw[-1].read_text().replace("2019-11-11", "2019-11-12")
+    (lake.parent / "late.csv").write_text(late)
+    build(lake, lake.parent / "before", SETTINGS)
+    progress = Interfering(moment, lambda: ingest([lake.parent / "late.csv"], lake))
+    build(lake, lake.parent / "training", SETTINGS, progress=progress)
+    assert len(stored_days(lake)) == 5
+    sums = [(lake.parent / name / SUMS).read_bytes() for name in ("before", "training")]
+    assert sums[0] == sums[1]
 
 
 def test_no_scores_mix_two_lakes(lake: Path, raw: list[Path]) -> None:

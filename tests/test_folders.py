@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cartwise import folders
 from cartwise.errors import OutputError, PlaceTaken
 from cartwise.folders import append_lines, locked, replaced, replaced_file, written_together
 from tests.disks import files_limited_to
@@ -84,6 +85,15 @@ def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_of_a_link_the_file_that_it_points_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "link").symlink_to("file")
+    with replaced_file(tmp_path / "link") as fresh:
+        fresh.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "new"
+
+
 def _write_half(target: Path) -> None:
     with replaced_file(target) as fresh:
         fresh.write_text("half")
@@ -135,5 +145,24 @@ def test_who_looks_whether_a_folder_is_locked_keeps_nobody_out(tmp_path: Path) -
     fcntl.flock(looking, fcntl.LOCK_SH)
     done = Timer(0.2, os.close, [looking])
     done.start()
-    with locked(tmp_path, "ingest"):
+    with locked(tmp_path, "ingest", patience=60):
         done.join()
+
+
+def test_who_locks_a_folder_that_goes_at_that_moment_holds_the_one_that_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, times = folders._opened, iter([True])
+
+    def opened_and_gone(folder: Path) -> int:
+        descriptor = opened(folder)
+        # As whoever had the lock before does, where the folder was left empty.
+        if next(times, False):
+            folder.rmdir()
+        return descriptor
+
+    monkeypatch.setattr(folders, "_opened", opened_and_gone)
+    with locked(tmp_path / "lake", "ingest"):
+        assert (tmp_path / "lake").exists()
+        with pytest.raises(OutputError), locked(tmp_path / "lake", "ingest", patience=0):
+            pass

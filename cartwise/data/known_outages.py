@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from cartwise.counting import counted
 from cartwise.data.gaps import find_gaps
+from cartwise.data.log import Log
 from cartwise.data.outages import detect, hourly_counts
 from cartwise.data.spans import Span, read_spans, reconcile, write_spans
 from cartwise.progress import Progress
@@ -19,7 +20,7 @@ class Outages(NamedTuple):
     spans: list[Span]
 
 
-def known_outages(lake: Path, file: Path | None, progress: Progress) -> Outages:
+def known_outages(log: Log, file: Path | None, progress: Progress) -> Outages:
     """Look the log through, bring its outage file up to date, and return what counts.
 
     ``file`` is by default ``outages.toml`` in the lake; it is written only where it changes.
@@ -28,8 +29,8 @@ def known_outages(lake: Path, file: Path | None, progress: Progress) -> Outages:
         InputError: the file is malformed.
         OutputError: the file cannot be written.
     """
-    file = file or lake / FILE
-    hourly = hourly_counts(lake)
+    file = file or log.lake / FILE
+    hourly = hourly_counts(log)
     known = read_spans(file) if file.exists() else []
     spans = reconcile([*detect(hourly), *find_gaps(hourly)], known)
     if spans != known:

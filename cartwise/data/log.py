@@ -65,8 +65,8 @@ class Log:
     def held(self) -> Iterator[None]:
         """A block in which the lake is read again.
 
-        Raises InputError at its end where an ingest changed the lake since this log was read, also
-        in place of what went wrong because of that.
+        Raises InputError at its end where an ingest changed a day of this log since it was read,
+        also in place of what went wrong because of that.
         """
         try:
             yield
@@ -76,8 +76,9 @@ class Log:
         self._require_unchanged()
 
     def is_unchanged(self) -> bool:
-        """Whether no ingest changed the lake since this log was read."""
-        return _stamps(self.lake) == self.stamps
+        """Whether no ingest changed this log's days since it was read; others may have come."""
+        stamps = _stamps(self.lake)
+        return {day: stamps.get(day) for day in self.days} == self.stamps
 
     def _require_unchanged(self) -> None:
         if not self.is_unchanged():

@@ -18,7 +18,6 @@ Weeks in which only part of the carts was recorded are another matter: see ``car
 """
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -27,7 +26,8 @@ import polars as pl
 from cartwise.data.activity import COUNTED, Activity, Flags, Floats
 from cartwise.data.cart_regimes import incomplete_carts
 from cartwise.data.expectation import from_exposure, from_rhythm
-from cartwise.data.lake import scan_day, stored_days
+from cartwise.data.lake import scan_day
+from cartwise.data.log import Log
 from cartwise.data.losses import Loss, losses
 from cartwise.data.spans import Kind, Span
 from cartwise.disk import readable
@@ -41,17 +41,16 @@ LOST_SHARE: Final = 0.25
 LOOKS: Final = 4
 
 
-def hourly_counts(events_dir: Path) -> pl.DataFrame:
+def hourly_counts(log: Log) -> pl.DataFrame:
     """Count the events of a lake by hour and type, streaming.
 
     Columns: hour (Datetime us UTC, its begin), views, carts, removals, purchases (UInt32), one row
-    for each hour that has events, in order. Raises InputError where the folder holds no lake.
+    for each hour that has events, in order.
     """
     of_type = pl.col("event_type")
-    days = [scan_day(events_dir, day) for day in stored_days(events_dir)]
-    with readable(events_dir):
+    with readable(log.lake):
         return (
-            pl.concat(days)
+            pl.concat(scan_day(log.lake, day) for day in log.days)
             .group_by(hour=pl.col("event_time").dt.truncate("1h"))
             .agg((of_type == kind).sum().alias(name) for name, kind in COUNTED.items())
             .sort("hour")

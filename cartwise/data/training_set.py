@@ -82,7 +82,7 @@ def build(
     require_free(out, lake)
     log = Log.read(lake)
     with log.held():
-        outages = known_outages(lake, settings.outages, progress)
+        outages = known_outages(log, settings.outages, progress)
         outcomes = Outcomes.of(log, outages, settings.labels, settings.split, progress)
         manifest = describe(log, outcomes, outages.spans, settings.labels)
     with folders.replaced(out) as fresh, log.held():

@@ -4,7 +4,7 @@ The stream goes on from there, without a gap or an overlap: it is told how far e
 the states, and which events it has to know again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from itertools import compress
@@ -77,23 +77,28 @@ def materialize(
     else:
         sources = _followed(log, horizon_seconds)
 
-    def is_as_before() -> bool:
-        if arrivals:
-            return Published.read(arrivals) == published
-        return log.is_unchanged()
-
-    chunks = _if_still(is_as_before, _states(log, memory_bytes, progress), lake)
-    states = store.load(chunks, sources)
+    chunks = _states(log, memory_bytes, progress)
+    if arrivals:
+        chunks = _if_nothing_arrives(arrivals, published, chunks)
+    states = store.load(_held(log, chunks), sources)
     return MaterializeReport(states, sum(log.events.values()), dict(published.complete))
 
 
-def _if_still(
-    is_as_before: Callable[[], bool], states: Iterator[PackedStates], lake: Path
-) -> Iterator[PackedStates]:
+def _held(log: Log, states: Iterator[PackedStates]) -> Iterator[PackedStates]:
     """The states, unless their events change meanwhile: the load is then given up."""
+    with log.held():
+        yield from states
+
+
+def _if_nothing_arrives(
+    arrivals: Arrivals, published: Published, states: Iterator[PackedStates]
+) -> Iterator[PackedStates]:
+    """The states, unless more is published meanwhile: the load is then given up."""
     yield from states
-    if not is_as_before():
-        raise InputError(f"{lake} was added to meanwhile: run 'cartwise materialize' again")
+    if Published.read(arrivals) != published:
+        raise InputError(
+            f"{arrivals.place} was added to meanwhile: run 'cartwise materialize' again"
+        )
 
 
 def _followed(log: Log, horizon_seconds: int) -> dict[str, Resumption]:

@@ -129,7 +129,7 @@ def test_a_lake_that_grows_while_it_is_materialized_is_not_taken_for_loaded(tmp_
             yield lambda _done: None
 
     store = MemoryStore(SPECIFICATION)
-    with pytest.raises(InputError, match="was added to meanwhile"):
+    with pytest.raises(InputError, match="meanwhile: run this again"):
         load(lake(tmp_path, shop(100)), store, Growing())
     with pytest.raises(StoreIncomplete):
         store.check()
