@@ -8,9 +8,7 @@ from typing import Any, Self
 import msgspec
 
 from cartwise.data import quarantine
-from cartwise.data.publication import REPORT
 from cartwise.data.refusals import Example
-from cartwise.documents import read_document
 from cartwise.errors import InputError
 
 
@@ -56,16 +54,6 @@ class IngestReport:
     earlier: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     examples: dict[str, Example] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, lake: Path) -> Self | None:
-        """The report of the latest ingest into a lake; None where it keeps none.
-
-        Raises:
-            InputError: it is damaged.
-        """
-        file = lake / REPORT
-        return read_document(file, cls, "run the ingest again") if file.exists() else None
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON takes it."""

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from cartwise.counting import counted
 from cartwise.data.censoring import censored
-from cartwise.data.contract import column_of
 from cartwise.data.horizons import suggest
-from cartwise.data.ingest_report import IngestReport
 from cartwise.data.known_outages import Outages
 from cartwise.data.log import Log
 from cartwise.data.splits import FATES, Fates, SplitSettings, split
+from cartwise.data.without_carts import what_to_do
 from cartwise.duration import format_duration
 from cartwise.errors import NotEnoughData
 
@@ -40,7 +39,7 @@ class NothingKnown:
         if not len(self.times):
             return (
                 " and holds no cart event with a session, so there is nothing to learn: "
-                f"{_without_carts(IngestReport.of(self.log.lake))}"
+                f"{what_to_do(self.log)}"
             )
         carts = counted(len(self.times), "cart")
         if (self.fates == FATES.index("censored_end")).all():
@@ -69,27 +68,6 @@ class NothingKnown:
         except NotEnoughData:
             return False
         return True
-
-
-def _without_carts(report: IngestReport | None) -> str:
-    """What to do about a log without carts; they may be among the rows that were refused."""
-    if report is None or not report.by_rule:
-        return "give a log with carts"
-    rule = max(report.by_rule, key=lambda rule: (_is_on_type(rule), report.by_rule[rule]))
-    rows = counted(report.by_rule[rule], "row")
-    refused = (
-        f"the ingest refused {rows} because of {column_of(rule) or rule}{report.such_as(rule)}"
-    )
-    if not _is_on_type(rule):
-        return f"give a log with carts; {refused}"
-    return (
-        f"{refused}; the event that puts a product into a cart is called 'cart': rename it in the "
-        "log, and ingest it again"
-    )
-
-
-def _is_on_type(rule: str) -> bool:
-    return column_of(rule) == "event_type"
 
 
 def _moment(second: int) -> str:

@@ -3,13 +3,14 @@
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from cartwise.data.contract import LINE
 from cartwise.data.raw_rows import TEXT
+from cartwise.disk import readable
 
 FOLDER: Final = "quarantine"
 
@@ -71,3 +72,31 @@ class Quarantine:
             self._writer = pq.ParquetWriter(self._path, rows.schema, compression="zstd")
         self._writer.write_table(rows)
         self._held, self._held_rows = [], 0
+
+
+class Broken(NamedTuple):
+    """A rule, how many rows broke it, and the first of them."""
+
+    rule: str
+    rows: int
+    source: str
+    line: int
+    text: str
+
+
+def most_broken(lake: Path) -> Broken | None:
+    """The rule that most of a lake's refused rows broke, whichever ingest it was; None of no rows.
+
+    Raises:
+        InputError: the quarantine is damaged.
+    """
+    files = sorted((lake / FOLDER).glob("*.parquet"))
+    if not files:
+        return None
+    with readable(lake / FOLDER):
+        rows = pl.scan_parquet(files, glob=False, hive_partitioning=False)
+        by_rule = rows.select("rules").explode("rules").group_by("rules").len()
+        most = by_rule.sort("len", "rules", descending=[True, False]).head(1)
+        rule, count = most.collect(engine="streaming").row(0)
+        breaking = rows.filter(pl.col("rules").list.contains(rule)).select("source", LINE, TEXT)
+        return Broken(rule, count, *breaking.head(1).collect().row(0))

@@ -1,11 +1,12 @@
 """An example for every rule that rows broke: where it stands, and what would be accepted."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import polars as pl
 
 from cartwise.data.contract import LINE, accepted_by, column_of
+from cartwise.data.quarantine import Broken
 from cartwise.data.raw_rows import TEXT, RawRows, as_texts
 from cartwise.data.sources import Source, Unit
 
@@ -30,6 +31,12 @@ class Example:
     line: int
     value: str
     accepted: str
+
+    @classmethod
+    def kept(cls, row: Broken) -> Self:
+        """A refused row as the quarantine keeps it: whole."""
+        unit: Unit = "row" if row.source.endswith(".parquet") else "line"
+        return cls(row.source, unit, row.line, _shortened(row.text), accepted_by(row.rule))
 
     def __str__(self) -> str:
         value = _printable(self.value)

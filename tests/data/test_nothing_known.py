@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import Commands, Outcome
-from tests.data.raw_files import at, write_rows
+from tests.data.raw_files import Row, at, write_rows
 
 FEATURES = ("features", "--events", "events", "--out", "training", "-q")
 
@@ -65,11 +65,11 @@ def test_carts_by_another_name_are_told_with_the_name_that_is_accepted(cartwise:
     write_rows(Path("log.csv"), rows)
     told = refused(cartwise("run", "log.csv", "--out", "out", "--no-track", "-q"))
     assert "holds no cart event" in told
-    refusal = (
-        "the ingest refused 9 rows because of event_type, such as log.csv, line 4: 'add_to_cart'"
+    row = "'2019-10-01 00:00:00 UTC,add_to_cart,0,"
+    assert (
+        f"the ingest refused 9 rows because of event_type, such as log.csv, line 4: {row}" in told
     )
-    assert f"{refusal} (accepted: view, cart, remove_from_cart or purchase); " in told
-    assert "is called 'cart': rename it" in told
+    assert "(accepted: view, cart, remove_from_cart or purchase): if that is your cart, " in told
     again = refused(cartwise("features", "--events", "out/events", "--out", "training", "-q"))
     assert again == told
     mended = [{**row, "event_type": row["event_type"].replace("add_to_", "")} for row in rows]
@@ -79,18 +79,67 @@ def test_carts_by_another_name_are_told_with_the_name_that_is_accepted(cartwise:
     assert "no cart event" not in told
 
 
-def test_carts_that_were_refused_for_another_reason_are_told(cartwise: Commands) -> None:
-    rows = [at("00:00:00"), at("00:00:01", event_type="cart", price="")]
-    write_rows(Path("log.csv"), rows)
-    told = refused(cartwise("run", "log.csv", "--out", "out", "--no-track", "-q"))
-    assert "give a log with carts; the ingest refused 1 row because of price, such as log" in told
-    assert "log.csv, line 3: '' (accepted: a number" in told
+RENAME = "if that is your cart, call it 'cart'"
 
 
-@pytest.mark.parametrize("keeps_report", [True, False])
-def test_a_log_without_carts_is_told_so(cartwise: Commands, *, keeps_report: bool) -> None:
-    write_rows(Path("log.csv"), [at("00:00:00"), at("00:00:01")])
-    cartwise("ingest", "log.csv", "--out", "events", "-q")
-    if not keeps_report:
-        Path("events/ingest.json").unlink()
-    assert refused(cartwise(*FEATURES)).endswith("nothing to learn: give a log with carts\n")
+def without_carts(cartwise: Commands, *rows: Row, source: str = "log.csv") -> str:
+    """What is told of a lake in ``events`` that got a view and these rows, too."""
+    write_rows(Path(source), [at("00:00:00"), *rows])
+    assert cartwise("ingest", source, "--out", "events", "-q").code == 0
+    return refused(cartwise(*FEATURES)).partition("nothing to learn: ")[2]
+
+
+def carts(**fields: str) -> list[Row]:
+    """Nine carts that lack something."""
+    return [at(f"0{hour}:00:00", **{"event_type": "cart", **fields}) for hour in range(9)]
+
+
+WISH = at("00:00:01", event_type="wishlist")
+
+
+def test_what_most_rows_were_refused_for_is_told(cartwise: Commands) -> None:
+    told = without_carts(cartwise, WISH, *carts(price=""))
+    assert told.startswith("give a log with carts; the ingest refused 9 rows because of price, ")
+    assert "such as log.csv, line 4: '2019-10-01 00:00:00 UTC,cart," in told
+    assert told.endswith("(accepted: a number such as 130.76, from 0 to below 10^12)\n")
+
+
+def test_carts_without_a_session_are_told_as_such(cartwise: Commands) -> None:
+    told = without_carts(cartwise, WISH, *carts(user_session=""))
+    assert told.startswith("user_session is empty in 9 carts: fill it in, and ingest the log ")
+    assert "; the ingest refused 1 row because of event_type, such as log.csv, line 3: '" in told
+    assert RENAME in told
+
+
+def test_a_type_that_is_empty_is_not_to_be_renamed(cartwise: Commands) -> None:
+    told = without_carts(cartwise, *carts(event_type=""))
+    assert "the ingest refused 9 rows because of event_type" in told
+    assert told.endswith("(accepted: view, cart, remove_from_cart or purchase)\n")
+
+
+def test_what_an_earlier_ingest_refused_is_told(cartwise: Commands) -> None:
+    assert RENAME in without_carts(cartwise, *carts(event_type="add_to_cart"))
+    told = without_carts(cartwise, source="clean.csv")
+    assert "refused 9 rows because of event_type, such as log.csv, line 3: '" in told
+    assert RENAME in told
+
+
+def test_rows_of_a_table_are_told_as_rows(cartwise: Commands) -> None:
+    told = without_carts(cartwise, *carts(event_type="add_to_cart"), source="log.parquet")
+    assert "such as log.parquet, row 2: '2019-10-01 00:00:00 UTC,add_to_cart," in told
+
+
+@pytest.mark.parametrize("damaged", ["ingest.json", "quarantine/*.parquet"])
+def test_a_damaged_witness_does_not_take_the_place_of_the_reason(
+    cartwise: Commands, damaged: str
+) -> None:
+    without_carts(cartwise, WISH)
+    for file in Path("events").glob(damaged):
+        file.write_text("{")
+    told = refused(cartwise(*FEATURES))
+    assert "nothing to learn: give a log with carts" in told
+    assert (RENAME in told) is (damaged == "ingest.json")
+
+
+def test_a_log_without_carts_is_told_so(cartwise: Commands) -> None:
+    assert without_carts(cartwise) == "give a log with carts\n"

@@ -1,0 +1,51 @@
+"""What to do about a log that holds no cart with a session."""
+
+from pathlib import Path
+
+import polars as pl
+
+from cartwise.counting import counted
+from cartwise.data import quarantine
+from cartwise.data.contract import column_of
+from cartwise.data.lake import scan_day
+from cartwise.data.log import Log
+from cartwise.data.refusals import Example
+from cartwise.errors import InputError
+
+
+def what_to_do(log: Log) -> str:
+    """Sessions to fill in, or carts to give; and where carts may be among what was refused."""
+    carts = _carts(log)
+    first = (
+        f"user_session is empty in {counted(carts, 'cart')}: fill it in, and ingest the log into a "
+        "new folder"
+        if carts
+        else "give a log with carts"
+    )
+    return f"{first}{_refused(log.lake)}"
+
+
+def _carts(log: Log) -> int:
+    # Each of them lacks a session: otherwise nobody would ask.
+    is_cart = pl.col("event_type") == "cart"
+    return sum(
+        int(scan_day(log.lake, day).select(is_cart.sum()).collect().item()) for day in log.days
+    )
+
+
+def _refused(lake: Path) -> str:
+    """What most of the refused rows broke, to go on with; empty where nothing is known of any."""
+    try:
+        most = quarantine.most_broken(lake)
+    except InputError:
+        # Whoever asks for carts is not helped by a quarantine that is damaged.
+        return ""
+    if most is None:
+        return ""
+    told = (
+        f"; the ingest refused {counted(most.rows, 'row')} because of "
+        f"{column_of(most.rule) or most.rule}, such as {Example.kept(most)}"
+    )
+    if most.rule != "event_type_known":
+        return told
+    return f"{told}: if that is your cart, call it 'cart' in the log, and ingest it again"
