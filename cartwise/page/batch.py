@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 import time
+from collections import Counter
 from html import escape
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -17,10 +18,12 @@ from cartwise.data.file_signatures import oddity_of
 from cartwise.errors import ApiError, InputError, RefusedMessage
 from cartwise.events import COLUMNS, EVENT_TYPES
 from cartwise.page.client import Client
-from cartwise.page.markup import error, figures, note, table
+from cartwise.page.hindsight import seconds_after
+from cartwise.page.markup import error, figures, note, table, warning
 
 MOST_ROWS: Final = 20_000
 SHOWN: Final = 50
+SHOWN_TYPES: Final = 8
 KEPT_SECONDS: Final = 3600
 """So long a scored file can be fetched."""
 OTHER_TYPES: Final = frozenset(EVENT_TYPES) - {"cart"}
@@ -28,11 +31,11 @@ _NEEDED: Final = ("event_time", "product_id", "price", "user_id")
 
 
 class Batch(NamedTuple):
-    """Carts of a file: their lines, as the API takes them; lines of other types; what is bad."""
+    """Carts of a file: their lines, as the API takes them; rows of each type; what is bad."""
 
     lines: list[int]
     carts: list[dict[str, Any]]
-    others: list[int]
+    types: Counter[str]
     bad: list[tuple[int, str]]
 
 
@@ -51,6 +54,8 @@ def batch_tab(client: Client, folder: Path) -> None:
             return "", gr.DownloadButton(visible=False)
         try:
             batch = read_batch(Path(path))
+            if not batch.carts:
+                return _without_carts(batch), gr.DownloadButton(visible=False)
             frame = score_batch(client, batch)
         except (ApiError, InputError) as problem:
             return error(problem), gr.DownloadButton(visible=False)
@@ -76,7 +81,7 @@ def read_batch(path: Path) -> Batch:
         raise InputError(
             f"the file has {frame.height:,} rows: give at most {MOST_ROWS:,} at a time"
         )
-    batch = Batch([], [], [], [])
+    batch = Batch([], [], Counter(), [])
     for line, row in enumerate(frame.iter_rows(named=True), start=2):
         _sort(line, row, batch)
     return batch
@@ -93,14 +98,12 @@ def _require_columns(names: list[str]) -> None:
 
 
 def _sort(line: int, row: dict[str, str | None], batch: Batch) -> None:
-    fields = {name: row.get(name) for name in COLUMNS} | {
-        "event_type": row.get("event_type", "cart")
-    }
-    if fields["event_type"] in OTHER_TYPES:
-        batch.others.append(line)
-        return
-    if fields["event_type"] not in ("cart", None, ""):
-        batch.bad.append((line, f"is no cart but: {fields['event_type']}"))
+    fields = {name: row.get(name) for name in COLUMNS}
+    kind = row.get("event_type") or "cart"
+    batch.types[kind] += 1
+    if kind != "cart":
+        if kind not in OTHER_TYPES:
+            batch.bad.append((line, f"is no cart but: {kind}"))
         return
     try:
         event = wire.decode_event(json.dumps(fields | {"event_type": "cart"}).encode())
@@ -114,9 +117,7 @@ def _sort(line: int, row: dict[str, str | None], batch: Batch) -> None:
 
 
 def score_batch(client: Client, batch: Batch) -> pl.DataFrame:
-    """The carts with the columns probability, nudge, expected_value and model_version."""
-    if not batch.carts:
-        raise InputError("no row of the file is a cart that keeps the rules: see the columns above")
+    """The carts with their lines, and what the API answered."""
     answers = client.try_all(batch.carts)
     return pl.DataFrame(batch.carts, infer_schema_length=None).with_columns(
         pl.Series("line", batch.lines),
@@ -124,6 +125,7 @@ def score_batch(client: Client, batch: Batch) -> pl.DataFrame:
         pl.Series("nudge", [one["decision"]["nudge"] for one in answers]),
         pl.Series("expected_value", [one["decision"]["expected_value"] for one in answers]),
         pl.Series("model_version", [one["model_version"] for one in answers]),
+        pl.Series("in_hindsight", [seconds_after(one["features"]) > 0 for one in answers]),
     )
 
 
@@ -148,15 +150,40 @@ def _told(batch: Batch, frame: pl.DataFrame) -> str:
         ("worth a nudge", f"{nudged:,}"),
         ("bad rows", f"{len(batch.bad):,}"),
     ]
-    told = figures(facts) + note(_counts(batch))
+    return figures(facts) + note(_counts(batch)) + _hindsight(frame) + _bad(batch)
+
+
+def _hindsight(frame: pl.DataFrame) -> str:
+    """That scores know what came after their carts, as that of a single cart is told, too."""
+    if not (known := int(frame["in_hindsight"].sum())):
+        return ""
+    return warning(
+        f"The store knows what came after {known:,} of the {counted(frame.height, 'cart')}, and so "
+        "do their scores (in_hindsight): they are not what was said when the carts came."
+    )
+
+
+def _without_carts(batch: Batch) -> str:
+    """What a file holds in the place of carts that can be scored."""
+    told = "the file holds no row below its first line"
+    if batch.types["cart"]:
+        told = "none of the file's carts can be scored: each breaks a rule, which stands below"
+    elif batch.types:
+        found = [f"{kind[:40]} ({rows:,})" for kind, rows in batch.types.most_common(SHOWN_TYPES)]
+        told = f"no row is a cart: its event_type would be 'cart', but there are {', '.join(found)}"
+    return error(InputError(told)) + _bad(batch)
+
+
+def _bad(batch: Batch) -> str:
     if not batch.bad:
-        return told
+        return ""
     rows = [(str(line), escape(why)) for line, why in batch.bad[:SHOWN]]
-    return told + table("Bad rows", ("line", "why it was left out"), rows)
+    return table("Bad rows", ("line", "why it was left out"), rows)
 
 
 def _counts(batch: Batch) -> str:
     scored = f"{counted(len(batch.carts), 'cart')} scored"
-    if not batch.others:
+    others = sum(batch.types[kind] for kind in OTHER_TYPES)
+    if not others:
         return scored
-    return f"{scored}, {counted(len(batch.others), 'row')} of other types passed over"
+    return f"{scored}, {counted(others, 'row')} of other types passed over"

@@ -7,6 +7,7 @@ from typing import Any, Final
 import httpx
 
 from cartwise.errors import ApiError
+from cartwise.page.fields import label_of
 
 TIMEOUT_SECONDS: Final = 5.0
 MOST_CARTS: Final = 500
@@ -117,11 +118,15 @@ class Client:
         raise ApiError(_told(response))
 
 
+def _mistake(found: Mapping[str, str]) -> str:
+    return f"{label_of(found['pointer'])}: {found['detail'].removeprefix('Value error, ')}"
+
+
 def _told(response: httpx.Response) -> str:
     """The sentence of a problem document (RFC 9457)."""
     try:
         problem = response.json()
-        wrong = [f"{one['pointer']}: {one['detail']}" for one in problem.get("errors") or []]
+        wrong = [_mistake(one) for one in problem.get("errors") or []]
         return "; ".join(wrong) or str(problem["detail"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"the API answered with status {response.status_code}"

@@ -9,6 +9,7 @@ from cartwise.errors import ApiError
 from cartwise.model.few_carts import LEAST_CARTS, small_sample_warning, too_few, untold
 from cartwise.page.client import Client, Facts
 from cartwise.page.curve import value_curve
+from cartwise.page.fields import ECONOMICS
 from cartwise.page.markup import error, figures, note, table, warning
 from cartwise.page.polling import QUIETLY, Moments
 
@@ -27,9 +28,9 @@ def model_tab(client: Client, moments: Moments) -> None:
     versions = gr.HTML(elem_id="versions")
     with gr.Accordion("What if a nudge cost, or earned, something else?", open=True):
         with gr.Row():
-            margin = gr.Slider(0.01, 1, 0.25, step=0.01, label="Margin, as a share of the price")
-            cost = gr.Slider(0, 20, 1, step=0.1, label="Cost of a nudge")
-            anyway = gr.Slider(0, 0.99, 0.8, step=0.01, label="Share that had bought anyway")
+            margin = gr.Slider(0.01, 1, 0.25, step=0.01, label=ECONOMICS["margin_share"])
+            cost = gr.Slider(0, 20, 1, step=0.1, label=ECONOMICS["nudge_cost"])
+            anyway = gr.Slider(0, 0.99, 0.8, step=0.01, label=ECONOMICS["bought_anyway_share"])
         earned = gr.HTML(elem_id="what-if")
     with gr.Accordion("Report", open=False) as report_part:
         report = gr.HTML(elem_id="report")

@@ -10,22 +10,14 @@ import gradio as gr
 from cartwise.duration import format_duration
 from cartwise.errors import ApiError, InputError
 from cartwise.page.client import Client, Facts
+from cartwise.page.fields import CART
+from cartwise.page.hindsight import seconds_after
 from cartwise.page.markup import error, note, tag, warning
 from cartwise.page.polling import QUIETLY, Moments
 from cartwise.page.waterfall import waterfall
 
 REASONS: Final = 8
 RECENT: Final = 50
-FIELDS: Final = {
-    "user_id": "User",
-    "product_id": "Product",
-    "category_id": "Category",
-    "category_code": "Category's name",
-    "brand": "Brand",
-    "price": "Price (0: unknown)",
-    "user_session": "Session",
-    "event_time": "Time of the cart (UTC)",
-}
 INTEGERS: Final = frozenset({"user_id", "product_id", "category_id"})
 EXAMPLE: Final = {
     "user_id": "520088904",
@@ -49,10 +41,10 @@ def score_tab(client: Client, moments: Moments) -> None:
         again = gr.Button("Look for newer carts", scale=1, size="sm")
     known, first = gr.State({}), gr.State(({}, ""))
     boxes = []
-    for names in (list(FIELDS)[:4], list(FIELDS)[4:]):
+    for names in (list(CART)[:4], list(CART)[4:]):
         with gr.Row():
             boxes += [
-                gr.Textbox(EXAMPLE[name], label=FIELDS[name], max_lines=1, min_width=140)
+                gr.Textbox(EXAMPLE[name], label=CART[name], max_lines=1, min_width=140)
                 for name in names
             ]
     ask = gr.Button("Score this cart", variant="primary")
@@ -67,25 +59,25 @@ def score_tab(client: Client, moments: Moments) -> None:
 
     def fill(title: str | None, carts: dict[str, Any]) -> list[Any]:
         cart = carts.get(title or "")
-        return list(_texts(cart).values()) if cart else [gr.skip() for _ in FIELDS]
+        return list(_texts(cart).values()) if cart else [gr.skip() for _ in CART]
 
     def begin(*values: str) -> tuple[Facts, str]:
-        if dict(zip(FIELDS, values, strict=True)) != EXAMPLE:
+        if dict(zip(CART, values, strict=True)) != EXAMPLE:
             return {}, ""
         cart = first_cart(client)
-        return cart, _answered(client, _texts(cart)) if FIELDS.keys() <= cart.keys() else ""
+        return cart, _answered(client, _texts(cart)) if CART.keys() <= cart.keys() else ""
 
     def begun(first: tuple[Facts, str], carts: dict[str, Any], *values: str) -> list[Any]:
-        (cart, told), typed = first, dict(zip(FIELDS, values, strict=True))
+        (cart, told), typed = first, dict(zip(CART, values, strict=True))
         texts = beginning(cart, typed)
-        boxes = [texts.get(name, gr.skip()) for name in FIELDS]
+        boxes = [texts.get(name, gr.skip()) for name in CART]
         if not told or typed != EXAMPLE:
             return [gr.skip(), gr.skip(), gr.skip(), *boxes]
         carts = carts | {_title(cart): cart}
         return [gr.Dropdown(choices=list(carts), value=_title(cart)), carts, told, *boxes]
 
     def answer(*values: str) -> str:
-        return _answered(client, dict(zip(FIELDS, values, strict=True)))
+        return _answered(client, dict(zip(CART, values, strict=True)))
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
     # The API may take its time: what the boxes hold is asked again after its answer.
@@ -131,9 +123,9 @@ def _number(name: str, text: str) -> float:
     try:
         number = int(text) if name in INTEGERS else float(text)
     except ValueError as bad:
-        raise InputError(f"{FIELDS[name]}: '{text}' is no number") from bad
+        raise InputError(f"{CART[name]}: '{text}' is no number") from bad
     if not math.isfinite(number):
-        raise InputError(f"{FIELDS[name]}: '{text}' is no finite number")
+        raise InputError(f"{CART[name]}: '{text}' is no finite number")
     return number
 
 
@@ -149,11 +141,11 @@ def _answered(client: Client, values: Mapping[str, str]) -> str:
 
 def _hindsight(client: Client, values: Mapping[str, str], features: Mapping[str, Any]) -> str:
     """That a score knows what came after its cart, and what was said when the cart came."""
-    age = features["age_seconds"]
-    if age is None or age >= 0:
+    after = seconds_after(features)
+    if not after:
         return ""
     return warning(
-        f"The store knows the shop up to {format_duration(round(-age))} after this cart, and so "
+        f"The store knows the shop up to {format_duration(round(after))} after this cart, and so "
         f"does this score: it is not what was said when the cart came.{_said(client, values)}"
     )
 
@@ -185,7 +177,7 @@ def _rests_on(features: Mapping[str, Any]) -> str:
     age = features["age_seconds"]
     if age is None:
         return "the store knows no history yet"
-    if age < 0:
+    if seconds_after(features):
         return "the store knows later events, too"
     return f"the latest event it knows was {format_duration(round(age))} before the cart"
 
@@ -196,7 +188,7 @@ def _title(cart: Mapping[str, Any]) -> str:
 
 
 def _texts(cart: Mapping[str, Any]) -> dict[str, str]:
-    return {name: _text(cart[name]) for name in FIELDS}
+    return {name: _text(cart[name]) for name in CART}
 
 
 def _text(value: object) -> str:

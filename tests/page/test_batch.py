@@ -1,10 +1,22 @@
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from cartwise.errors import InputError
-from cartwise.page.batch import KEPT_SECONDS, MOST_ROWS, read_batch, write_download
+from cartwise.page.batch import (
+    KEPT_SECONDS,
+    MOST_ROWS,
+    _told,
+    _without_carts,
+    read_batch,
+    score_batch,
+    write_download,
+)
+from cartwise.page.client import Client
+from tests.serving.running import running
+from tests.serving.worlds import CART_TIME, cart_event, make_world, write_model
 
 
 def test_rows_are_sorted_into_carts_and_reasons(csv: Path) -> None:
@@ -12,7 +24,7 @@ def test_rows_are_sorted_into_carts_and_reasons(csv: Path) -> None:
     assert batch.lines == [2, 6]
     assert batch.carts[0]["event_time"] == "2026-01-01T11:00:00Z"
     assert batch.carts[1]["product_id"] == 2**63 - 1
-    assert batch.others == [4], "a view is nothing bad"
+    assert batch.types == {"cart": 4, "view": 1}, "a view is nothing bad"
     assert dict(batch.bad) == {
         3: "breaks price_not_negative",
         5: "breaks event_time_readable, product_id_readable",
@@ -48,6 +60,42 @@ def test_a_file_that_cannot_be_used_is_explained(
     path.write_bytes(content)
     with pytest.raises(InputError, match=words):
         read_batch(path)
+
+
+HEADER = "event_time,event_type,product_id,price,user_id\n"
+CART = "2026-01-01 11:00:00 UTC,cart,3,1.5,7\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("", "the file holds no row below its first line"),
+        ("1,vew,3,1.5,7\n" * 2 + "1,view,3,1.5,7\n", "but there are vew (2), view (1)"),
+        ("1,view,3,1.5,7\n1,cart,3,-1.5,7\n", "each breaks a rule, which stands below"),
+    ],
+)
+def test_a_file_without_a_cart_to_score_is_told_what_it_holds(
+    tmp_path: Path, rows: str, words: str
+) -> None:
+    path = tmp_path / "carts.csv"
+    path.write_text(HEADER + rows)
+    batch = read_batch(path)
+    told = _without_carts(batch)
+    assert words in told
+    assert ("<table" in told) == bool(batch.bad)
+
+
+def test_scores_in_hindsight_are_told_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "carts.csv"
+    path.write_text(HEADER + CART + CART.replace("2026", "2027"))
+    batch = read_batch(path)
+    world = make_world(write_model(tmp_path / "model"))
+    world.states.apply([cart_event(time=CART_TIME + 60)])
+    with running(world.app) as api, closing(Client(api, world.keys["all"])) as client:
+        frame = score_batch(client, batch)
+    assert frame["in_hindsight"].to_list() == [True, False]
+    assert "The store knows what came after 1 of the 2 carts" in _told(batch, frame)
+    assert "not what was said" not in _told(batch, frame[1:])
 
 
 def test_scored_files_do_not_pile_up(tmp_path: Path) -> None:
