@@ -158,8 +158,9 @@ def _hindsight(frame: pl.DataFrame) -> str:
     if not (known := int(frame["in_hindsight"].sum())):
         return ""
     return warning(
-        f"The store knows what came after {known:,} of the {counted(frame.height, 'cart')}, and so "
-        "do their scores (in_hindsight): they are not what was said when the carts came."
+        f"In hindsight: {known:,} of {counted(frame.height, 'score')}. The store knows what came "
+        "after the cart, and so does such a score: it is not what was said when the cart came. The "
+        "file marks it (in_hindsight)."
     )
 
 

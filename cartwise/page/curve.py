@@ -7,7 +7,6 @@ from typing import Final
 WIDTH: Final = 720
 HEIGHT: Final = 200
 MARGIN: Final = 12
-LABELS: Final = 26
 
 
 def value_curve(
@@ -29,7 +28,7 @@ def value_curve(
     x, y = place(best_share, best_value)
     zero = place(0.0, 0.0)[1]
     return (
-        f'<svg class="cw-curve" viewBox="0 0 {WIDTH} {HEIGHT + MARGIN + LABELS}" role="img" '
+        f'<svg class="cw-curve" viewBox="0 0 {WIDTH} {HEIGHT + MARGIN}" role="img" '
         f'aria-label="{escape(_spoken(best_share, best_value, values[-1]))}">'
         f'<line class="cw-axis" x1="{MARGIN}" y1="{zero:.1f}" x2="{WIDTH - MARGIN}" '
         f'y2="{zero:.1f}"/>'
@@ -38,15 +37,7 @@ def value_curve(
         f'<polyline class="cw-for" points="{points}" fill="none" stroke="currentColor" '
         'stroke-width="2.5"/>'
         f'<circle class="cw-for" cx="{x:.1f}" cy="{y:.1f}" r="5" fill="currentColor"/>'
-        f"{_labels()}</svg>"
-    )
-
-
-def _labels() -> str:
-    y = HEIGHT + LABELS
-    return (
-        f'<text x="{MARGIN}" y="{y}">nobody is nudged</text>'
-        f'<text x="{WIDTH - MARGIN}" y="{y}" text-anchor="end">everybody</text>'
+        "</svg>"
     )
 
 

@@ -115,7 +115,8 @@ def _earned(earnings: Facts) -> list[tuple[str, str]]:
 
 def _curve(earnings: Facts) -> str:
     names = ("shares", "value", "best_share", "best_value")
-    return value_curve(*(earnings[name] for name in names))
+    ends = '<div class="cw-ends"><span>nobody is nudged</span><span>everybody</span></div>'
+    return value_curve(*(earnings[name] for name in names)) + ends
 
 
 def report_frame(client: Client) -> str:

@@ -11,6 +11,7 @@ CSS: Final = """
 :root { --cw-for: #0f766e; --cw-against: #b45309; --cw-other: #526077; --cw-quiet: #5b6470; }
 .dark { --cw-for: #2dd4bf; --cw-against: #fbbf24; --cw-other: #a3b1c6; --cw-quiet: #a1a9b5; }
 .gradio-container { width: 100%; max-width: 1000px !important; margin: 0 auto !important; }
+input[role=combobox] { padding-right: 2rem !important; text-overflow: ellipsis; }
 .cw-answer { display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: baseline; margin: .5rem 0; }
 .cw-answer b { font-size: 2.6rem; line-height: 1.1; font-variant-numeric: tabular-nums; }
 .cw-answer > span:not(.cw-tag), .cw-note { color: var(--cw-quiet); }
@@ -38,7 +39,7 @@ CSS: Final = """
   var(--average) 0 / 1px 100%; }
 .cw-track div { height: .8rem; border-radius: .2rem; background: currentColor; }
 .cw-curve { width: 100%; height: auto; }
-.cw-curve text { fill: var(--body-text-color); font: 14px system-ui, sans-serif; }
+.cw-ends { display: flex; justify-content: space-between; }
 .cw-curve .cw-axis { stroke: var(--border-color-primary); }
 .cw-report { width: 100%; height: 75vh; border: 1px solid var(--border-color-primary); }
 @media (max-width: 640px) {

@@ -94,7 +94,7 @@ def test_scores_in_hindsight_are_told_as_such(tmp_path: Path) -> None:
     with running(world.app) as api, closing(Client(api, world.keys["all"])) as client:
         frame = score_batch(client, batch)
     assert frame["in_hindsight"].to_list() == [True, False]
-    assert "The store knows what came after 1 of the 2 carts" in _told(batch, frame)
+    assert "In hindsight: 1 of 2 scores." in _told(batch, frame)
     assert "not what was said" not in _told(batch, frame[1:])
 
 

@@ -261,6 +261,25 @@ def test_health_says_what_works(page: Page) -> None:
     expect(page.locator("#health")).to_contain_text("store", timeout=15_000)
 
 
+def test_what_is_picked_on_a_phone_ends_before_the_arrow(phone: Page) -> None:
+    ends, begins = phone.get_by_label("Carts of late").evaluate(
+        """box => [
+            box.getBoundingClientRect().right - parseFloat(getComputedStyle(box).paddingRight),
+            box.parentElement.querySelector("svg").getBoundingClientRect().left,
+        ]"""
+    )
+    assert ends <= begins
+
+
+def test_the_ends_of_the_curve_can_be_read_on_a_phone(phone: Page) -> None:
+    show(phone, "Model")
+    for end in ("nobody is nudged", "everybody"):
+        text = phone.locator("#what-if").get_by_text(end, exact=True)
+        expect(text).to_be_visible(timeout=15_000)
+        height = text.evaluate("one => one.getBoundingClientRect().height")
+        assert height > 14, "as high as a line of text"
+
+
 def test_a_phone_in_the_dark_shows_every_tab_without_sideways_scrolling(phone: Page) -> None:
     for tab in TABS:
         if not phone.get_by_role("tab", name=tab, exact=True).is_visible():
