@@ -163,6 +163,8 @@ def _conversion(rate: Rate, entity: Entity, hit: str, trial: str, half_life: str
         if round(trials) < 1:
             return f"hardly anything {DONE[trial]} {whose} of late: {share} to be expected"
         told = f"{DONE[hit]} {count(hits)} of the last {count(trials)} {DONE[trial]} {whose}"
+        if hits > trials:
+            told = f"{counted(hits, NOUNS[hit])} for {counted(trials, NOUNS[trial])} {whose}"
         return f"{told}, fading with {span}: {share} to be expected"
 
     return Phrase(f"{per(hit, trial)} {whose} {fading(half_life)}", say)

@@ -40,6 +40,9 @@ _PRICED: Final = {
 }
 
 
+_NO_TIME: Final = "no time passed between views in this visit so far"
+
+
 def _counted(nouns: str, which: str) -> Remark:
     return Remark(f"{nouns} {which}", lambda value: f"{counted(value, nouns)} {which}")
 
@@ -64,12 +67,18 @@ def _aged(what: str) -> Remark:
     return _unless_missing(
         f"average age of {what}",
         f"no {what} yet",
-        lambda value: f"{what} were {_seconds(value)} ago on average",
+        lambda value: f"{what} were {_ago(value)} on average",
     )
+
+
+def _ago(value: float) -> str:
+    return "just now" if _at_once(value) else f"{_seconds(value)} ago"
 
 
 def _earlier(what: str) -> Remark:
     def say(value: float) -> str:
+        if _at_once(abs(value)):
+            return f"{what} was viewed when the visit viewed most"
         side = "before" if value >= 0 else "after"
         return f"{what} was viewed {_seconds(abs(value))} {side} the visit's views, on average"
 
@@ -81,16 +90,24 @@ def _earlier(what: str) -> Remark:
 
 
 def _span(value: float) -> str:
-    return f"the visit's views came {_seconds(max(0.0, value))} before its latest one, on average"
+    if _at_once(value):
+        return _NO_TIME
+    return f"the visit's views came {_seconds(value)} before its latest one, on average"
 
 
 def _pace(value: float) -> str:
-    return f"about {_seconds(max(0.0, value))} for each view in this visit"
+    return _NO_TIME if _at_once(value) else f"about {_seconds(value)} for each view in this visit"
 
 
 def _left(value: float) -> str:
-    since = duration(max(0.0, value))
-    return f"this product was last viewed {since} before the visit's latest view"
+    if round(value) < 1:
+        return "this product is what the visit viewed last"
+    return f"this product was last viewed {duration(value)} before the visit's latest view"
+
+
+def _at_once(mean_age: float) -> bool:
+    """Whether no time can be told: there was one view at most, or several within a moment."""
+    return math.isnan(mean_age) or round(mean_age / MEAN_AGE_OF_A_SECOND) < 1
 
 
 def _seconds(mean_age: float) -> str:

@@ -43,8 +43,20 @@ def test_every_value_has_a_phrase_that_is_no_name(value: float) -> None:
          "the price is 20 % below the usual price of views of this brand"),
         ({"session_view_pace": 30 * MEAN_AGE_OF_A_SECOND},
          "about 30 seconds for each view in this visit"),
+        ({"session_view_pace": 0.0}, "no time passed between views in this visit so far"),
+        ({"session_view_span": -1e-9}, "no time passed between views in this visit so far"),
+        ({"session_product_left": 0.0}, "this product is what the visit viewed last"),
+        ({"session_product_early": 0.0}, "this product was viewed when the visit viewed most"),
+        ({"session_cart_mean_age": 0.0}, "carts in this visit were just now on average"),
         ({"session_product_early": -300 * MEAN_AGE_OF_A_SECOND},
          "this product was viewed 5 minutes after the visit's views, on average"),
+        ({"user_category_view_share_7d": 0.4},
+         "40 % of the views by this user are in this category"),
+        ({"session_product_cart_share_4h": 0.4},
+         "40 % of the carts in this visit are of this product"),
+        ({"line_purchase_per_cart_7d": 1.3, "line_purchase_7d": 12.0, "line_cart_7d": 8.0},
+         "12 purchases for 8 carts in this category of this brand, fading with half-life 7 days: "
+         "130 % to be expected"),
         ({"user_bought_before": 0.25},
          "before this visit, this user bought 25 % of what they carted"),
         ({"user_cart_before": 2.0}, "2 carts by this user before this visit"),
@@ -87,6 +99,15 @@ def test_titles_are_of_words_each_of_one_feature_and_short_enough_for_a_plot() -
     assert len(titles) == len(NAMES)
     assert not [title for title in titles if "_" in title or re.search(r"\d[hd]\b", title)]
     assert max(map(len, titles)) <= 60
+
+
+@pytest.mark.parametrize("value", [math.nan, 0.0, 1e-9, 0.4, 30.0])
+def test_nothing_is_said_twice_and_no_time_is_told_of_no_time(value: float) -> None:
+    values = dict.fromkeys(NAMES, value) | {"weekday": 2.0, "hour": 13.5}
+    for said in (PHRASES.say(name, values) for name in NAMES):
+        assert "0 seconds" not in re.findall(r"\d+ seconds", said)
+        for whose in ("by this user", "in this visit", "in this category", "of this product"):
+            assert said.count(whose) < 2, said
 
 
 def test_every_remark_is_of_a_feature_that_there_is() -> None:
