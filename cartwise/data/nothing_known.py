@@ -15,6 +15,7 @@ from cartwise.data.splits import FATES, Fates, SplitSettings, split
 from cartwise.data.without_carts import what_to_do
 from cartwise.duration import format_duration
 from cartwise.errors import NotEnoughData
+from cartwise.parts import PARTS
 
 
 @dataclass(frozen=True)
@@ -53,21 +54,17 @@ class NothingKnown:
         )
 
     def _or_shorter_horizon(self) -> str:
-        suggestion = suggest(self._known_with, len(self.times))
+        suggestion = suggest(self._parted_with, len(self.times))
         return f", or pass a shorter horizon ({suggestion})" if suggestion else ""
 
-    def _known_with(self, horizon_seconds: int) -> int:
+    def _parted_with(self, horizon_seconds: int) -> int:
+        """How many carts a horizon would leave in a part: known, and not in an embargo."""
         fates = censored(self.times, self.log, self.outages.spans, horizon_seconds)
-        known = self.times[fates == 0]
-        return len(known) if self._can_be_parted(known, horizon_seconds) else 0
-
-    def _can_be_parted(self, known: NDArray[np.int64], horizon_seconds: int) -> bool:
-        # Whoever follows a suggestion shall not meet the next error.
         try:
-            split(known, horizon_seconds, self.splits)
+            dealt = split(self.times[fates == 0], horizon_seconds, self.splits)
         except NotEnoughData:
-            return False
-        return True
+            return 0
+        return sum(map(dealt.count, PARTS))
 
 
 def _moment(second: int) -> str:

@@ -1,5 +1,6 @@
 """What a person is told whose log leaves no cart with a known outcome, on the command line."""
 
+import json
 import re
 from pathlib import Path
 
@@ -33,8 +34,17 @@ def test_a_horizon_longer_than_the_log_is_told_with_one_that_fits(cartwise: Comm
     told = refused(cartwise(*FEATURES))
     assert "spans 2 h 40 min" in told
     assert "horizon of 24 h the outcome of none of its 17 carts is known" in told
-    assert "with --horizon 1h, 11 of 17 would be known" in told
-    assert cartwise(*FEATURES, "--horizon", "1h").code == 0
+    assert "with --horizon 30m, 11 of 17 can be used" in told
+    assert cartwise(*FEATURES, "--horizon", "30m").code == 0
+
+
+def test_a_suggestion_leaves_out_what_the_embargo_takes(cartwise: Commands) -> None:
+    with_carts_at(cartwise, range(40))
+    # 15 minutes leave 25 known, of which the embargo takes all but 10.
+    assert "with --horizon 5m, 30 of 40 can be used" in refused(cartwise(*FEATURES))
+    assert cartwise(*FEATURES, "--horizon", "5m").code == 0
+    parts = json.loads(Path("training/manifest.json").read_text())["parts"]
+    assert sum(part["carts"] for part in parts.values()) == 30
 
 
 def test_carts_near_suspect_spans_are_told_with_a_horizon_and_the_file(cartwise: Commands) -> None:
@@ -45,7 +55,7 @@ def test_carts_near_suspect_spans_are_told_with_a_horizon_and_the_file(cartwise:
     )
     told = refused(cartwise(*FEATURES, "--horizon", "1h", "--outages", "mine.toml"))
     assert "too near to the end or to a suspect span" in told
-    assert "with --horizon 5m, 10 of 17 would be known" in told
+    assert "with --horizon 5m, 10 of 17 can be used" in told
     assert "correct the spans in mine.toml" in told
     assert cartwise(*FEATURES, "--horizon", "5m", "--outages", "mine.toml").code == 0
 
