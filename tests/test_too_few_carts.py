@@ -31,3 +31,10 @@ def test_a_demo_of_too_few_visits_asks_for_more_of_them(cartwise: Commands) -> N
     assert told.code == 1
     last = told.err.splitlines()[-1]
     assert last.endswith("30 visits in 3 days are too few to learn from: pass more --sessions")
+
+
+def test_a_demo_of_days_that_no_visits_can_make_enough_is_refused(cartwise: Commands) -> None:
+    told = cartwise("demo", "--sessions", 30, "--days", 2, "--no-serve")
+    assert told.code == 2
+    assert "--days" in told.err
+    assert not Path("demo").exists()

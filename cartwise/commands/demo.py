@@ -3,7 +3,7 @@
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -15,8 +15,12 @@ from cartwise.errors import NotEnoughData
 from cartwise.live_demo import LiveShop, Ports, Storefront
 from cartwise.options import Seed
 from cartwise.pipeline import run as run_pipeline
+from cartwise.progress import Progress
 from cartwise.streaming.pacing import parse_speed
 from cartwise.terminal import open_progress
+
+_FEWEST_DAYS: Final = 3
+"""The embargo takes a horizon, which is a day, and so do outcomes that are not known at the end."""
 
 Port = Annotated[int, typer.Option(min=1, max=65_535, help="Where the API listens.")]
 
@@ -24,7 +28,7 @@ Port = Annotated[int, typer.Option(min=1, max=65_535, help="Where the API listen
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the demonstration.")] = Path("demo"),
     sessions: Annotated[int, typer.Option(min=1, help="Visits to the simulated shop.")] = 150_000,
-    days: Annotated[int, typer.Option(min=1, help="Days that it is trained on.")] = 28,
+    days: Annotated[int, typer.Option(min=_FEWEST_DAYS, help="Days that it is trained on.")] = 28,
     seed: Seed = 7,
     serve: Annotated[
         bool, typer.Option("--serve/--no-serve", help="Then let the shop go on living, live.")
@@ -44,13 +48,20 @@ def demo(
     if serve:
         ports.require_free()
     progress = open_progress()
-    raw = out / f"shop-{sessions}-sessions-{days}-days-seed-{seed}"
+    name = f"{sessions}-sessions-{days}-days-seed-{seed}"
+    raw, trained, live = (out / f"{kind}-{name}" for kind in ("shop", "run", "live"))
     if not raw.exists():
         simulate_shop(raw, sessions=sessions, days=days + 1, seed=seed, progress=progress)
+    today = _train(raw, trained, sessions, days, progress)
+    if serve:
+        _serve(LiveShop(trained, [today], live, pace), ports, speed, progress)
+
+
+def _train(raw: Path, trained: Path, sessions: int, days: int, progress: Progress) -> Path:
+    """Take a shop's days through everything; returns the log of its last one, which is left out."""
     *past, today = sorted(raw.glob("*.csv"))
-    folder = out / raw.name.replace("shop", "run")
     try:
-        result = run_pipeline(past, folder, truth=raw / "truth.parquet", progress=progress)
+        result = run_pipeline(past, trained, truth=raw / "truth.parquet", progress=progress)
     except NotEnoughData as error:
         # What a log lacks, and how to read it otherwise, is no advice on a simulated one.
         raise NotEnoughData(
@@ -58,16 +69,18 @@ def demo(
             "pass more --sessions"
         ) from error
     Console().print(run_summary(result), crop=False)
-    if serve:
-        shop = LiveShop(folder, [today], out / raw.name.replace("shop", "live"), pace)
-        with shop.open(ports, progress) as storefront:
-            try:
-                _tell(api_port, page_port, speed)
-                _live(shop, storefront)
-            except KeyboardInterrupt:
-                # A terminal has written ^C.
-                line = "\n" if sys.stderr.isatty() else ""
-                sys.stderr.write(f"{line}Closing the shop …\n")
+    return today
+
+
+def _serve(shop: LiveShop, ports: Ports, speed: str, progress: Progress) -> None:
+    with shop.open(ports, progress) as storefront:
+        try:
+            _tell(ports, speed)
+            _live(shop, storefront)
+        except KeyboardInterrupt:
+            # A terminal has written ^C.
+            line = "\n" if sys.stderr.isatty() else ""
+            sys.stderr.write(f"{line}Closing the shop …\n")
 
 
 def _live(shop: LiveShop, storefront: Storefront) -> NoReturn:
@@ -82,11 +95,11 @@ def _live(shop: LiveShop, storefront: Storefront) -> NoReturn:
         time.sleep(1)
 
 
-def _tell(api_port: int, page_port: int, speed: str) -> None:
+def _tell(ports: Ports, speed: str) -> None:
     Console(stderr=True).print(
         f"\n[bold]The shop is open.[/] Its last day goes by at {speed}:\n\n"
-        f"  page  http://127.0.0.1:{page_port}    carts as they come, and why they score so\n"
-        f"  API   http://127.0.0.1:{api_port}/docs\n\n"
+        f"  page  http://127.0.0.1:{ports.page}    carts as they come, and why they score so\n"
+        f"  API   http://127.0.0.1:{ports.api}/docs\n\n"
         "Ctrl-C ends all of it.\n",
         highlight=False,
     )
