@@ -1,6 +1,7 @@
 """The options of the command line that several commands share, with their help."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,9 @@ import typer
 from cartwise.data.labels import Scope
 from cartwise.data.splits import By
 from cartwise.duration import parse_duration
-from cartwise.errors import UsageError
+from cartwise.errors import InputError
+from cartwise.model.policy import Economics
+from cartwise.store import require_address
 
 GIGABYTE = 1_000_000_000
 
@@ -19,17 +22,27 @@ def option(*names: str, variable: str, **settings: Any) -> Any:
     return typer.Option(*names, envvar=f"CARTWISE_{variable}", show_envvar=False, **settings)
 
 
+def checked(check: Callable[[Any], object]) -> Callable[[Any], Any]:
+    """The callback of an option whose value stays what it is, once ``check`` has not refused it.
+
+    The error then tells where the value was set, which ``check`` does not know.
+    """
+
+    def callback(value: Any) -> Any:
+        try:
+            check(value)
+        except InputError as error:
+            raise typer.BadParameter(str(error)) from error
+        return value
+
+    return callback
+
+
 def duration(*names: str, variable: str, **settings: Any) -> Any:
     """An option that is a duration, and stays the text that it is."""
-    return option(*names, variable=variable, parser=_duration, metavar="DURATION", **settings)
-
-
-def _duration(text: object) -> str:
-    try:
-        parse_duration(str(text))
-    except UsageError as error:
-        raise typer.BadParameter(str(error)) from error
-    return str(text)
+    return option(
+        *names, variable=variable, callback=checked(parse_duration), metavar="DURATION", **settings
+    )
 
 
 Sources = Annotated[
@@ -124,17 +137,28 @@ Truth = Annotated[
 ]
 Margin = Annotated[
     float,
-    option("--margin", variable="MARGIN", help="Share of the price that the shop earns."),
+    option(
+        "--margin",
+        variable="MARGIN",
+        callback=checked(lambda share: Economics(margin_share=share)),
+        help="Share of the price that the shop earns.",
+    ),
 ]
 NudgeCost = Annotated[
     float,
-    option("--nudge-cost", variable="NUDGE_COST", help="What one nudge costs, in the currency."),
+    option(
+        "--nudge-cost",
+        variable="NUDGE_COST",
+        callback=checked(lambda cost: Economics(nudge_cost=cost)),
+        help="What one nudge costs, in the currency.",
+    ),
 ]
 BoughtAnyway = Annotated[
     float,
     option(
         "--bought-anyway",
         variable="BOUGHT_ANYWAY",
+        callback=checked(lambda share: Economics(bought_anyway_share=share)),
         help="Share of the nudged carts with a purchase that had been bought without the nudge.",
     ),
 ]
@@ -171,6 +195,7 @@ StoreUrl = Annotated[
     option(
         "--store-url",
         variable="STORE_URL",
+        callback=checked(require_address),
         metavar="URL",
         help="Store of states: redis://host:port/database or sqlite:///path.",
     ),

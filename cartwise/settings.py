@@ -6,7 +6,6 @@ options by their long names, at the top for every command that has them, or belo
 """
 
 import os
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +15,7 @@ import typer
 
 from cartwise.errors import InputError
 from cartwise.listing import Listed
+from cartwise.plain_files import read_toml
 
 FILE: Final = Path("cartwise.toml")
 FILE_VARIABLE: Final = "CARTWISE_CONFIG"
@@ -64,10 +64,10 @@ def file_settings(options: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     path = settings_file()
     if path is None:
         return {}
-    document = _read(path)
+    document = read_toml(path, "the settings file")
     shared = {name: value for name, value in document.items() if not isinstance(value, dict)}
+    own = dict(_by_command(path, document))
     _refuse_unknown(path, shared, set().union(*options.values()), "no command takes")
-    own = dict(_by_command(document))
     _refuse_unknown(path, own, options, "is no command")
     for command, table in own.items():
         _refuse_what_others_take(path, command, table, options)
@@ -76,17 +76,26 @@ def file_settings(options: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     for command, names in options.items():
         *group, name = command.split()
         place = nested.setdefault(group[0], {}) if group else nested
-        place[name] = {names[key]: value for key, value in _for(command, shared, own, names)}
+        place[name] = {
+            names[key]: _typed(value) for key, value in _for(command, shared, own, names)
+        }
     return nested
 
 
-def _by_command(tables: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+def _by_command(
+    path: Path, tables: Mapping[str, Any], group: str = ""
+) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, table in tables.items():
+        if isinstance(table, list) and any(isinstance(one, dict) for one in table):
+            raise InputError(
+                f"the settings file {path} has '{name}' as a list of tables: "
+                "write its name in one pair of brackets, once"
+            )
         if isinstance(table, dict):
             plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
             if plain or not table:
                 yield group + name, plain
-            yield from _by_command(table, f"{group}{name} ")
+            yield from _by_command(path, table, f"{group}{name} ")
 
 
 def _for(
@@ -99,13 +108,11 @@ def _for(
     return [*(merged | own.get(command, {})).items()]
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"the settings file {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"the settings file {path} is not TOML: {error}") from error
+def _typed(value: Any) -> Any:
+    """A value as somebody would type it, so that it is taken and refused like one that is."""
+    if isinstance(value, list):
+        return [_typed(one) for one in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _refuse_unknown(

@@ -91,7 +91,27 @@ def test_events_from_a_pipe_are_refused_with_what_to_do(cartwise: Commands) -> N
     told = cartwise("ingest", "pipe.csv", "--out", "events", "-q")
     os.close(holder)
     assert told.code == 1
-    assert "pipe.csv is a pipe or a device" in told.err
+    assert "pipe.csv is a pipe" in told.err
+
+
+@pytest.mark.parametrize("pipe", ["cartwise.toml", "model/model.ubj"])
+def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(tmp_path: Path, pipe: str) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/spec.json").write_text("{}")
+    os.mkfifo(tmp_path / pipe)
+    command = ["score", "--model", "model", "--events", "events", "--out", "scores.csv"]
+    told = subprocess.run(
+        [sys.executable, "-m", "cartwise", *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert told.returncode == 1
+    assert told.stderr == (
+        f"cartwise: {pipe} is a pipe, which can be read but once: make it a file first\n"
+    )
 
 
 @pytest.mark.parametrize("arguments", [["run", "--no-such-option"], ["no-such-command"], ["run"]])

@@ -1,5 +1,6 @@
-"""Mistakes in settings are told with where they were set."""
+"""Settings in a file: read as they would be typed, mistakes told with where they were set."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,45 @@ def test_a_wrong_value_in_the_file_is_told_with_file_and_key(
     told = cartwise(*RUN)
     assert told.code == 2
     assert f"'{key}' in cartwise.toml" in told.err
+
+
+@pytest.mark.parametrize(
+    ("command", "setting"),
+    [
+        (RUN, "margin = 7"),
+        (RUN, "nudge-cost = -1"),
+        (RUN, "bought-anyway = 1"),
+        (RUN, "bought-anyway = false"),
+        (RUN, "seed = true"),
+        (RUN, "seed = 1979-05-27"),
+        (("store", "info"), "store-url = 'states.db'"),
+        (("replay", "log.csv"), "speed = 0"),
+        (("demo",), "speed = 'fast'"),
+    ],
+)
+def test_a_value_in_the_file_that_cannot_be_is_told_with_file_and_key(
+    cartwise: Commands, command: tuple[str, ...], setting: str
+) -> None:
+    Path("cartwise.toml").write_text(setting)
+    told = cartwise(*command)
+    assert told.code == 2
+    assert f"'{setting.partition(' ')[0]}' in cartwise.toml" in told.err
+
+
+def test_a_file_with_a_byte_order_mark_and_a_date_is_read(cartwise: Commands) -> None:
+    text = "[simulate]\nsessions = 20\nstart = 2020-02-01\njson = true"
+    Path("cartwise.toml").write_text(text, encoding="utf-8-sig")
+    told = cartwise("simulate", "--out", "raw")
+    assert json.loads(told.out)["events"] > 0
+    assert Path("raw/events-2020-02-01.csv").exists()
+
+
+@pytest.mark.parametrize("table", ["features", "store.info"])
+def test_a_list_of_tables_is_refused(cartwise: Commands, table: str) -> None:
+    Path("cartwise.toml").write_text(f"[[{table}]]\njson = true\n")
+    told = cartwise("store", "info")
+    assert told.code == 1
+    assert f"cartwise.toml has '{table.rpartition('.')[2]}' as a list of tables" in told.err
 
 
 @pytest.mark.parametrize("option", ["margin", "horizon", "memory"])

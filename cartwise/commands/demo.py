@@ -13,7 +13,7 @@ from cartwise.counting import counted
 from cartwise.data.simulate import simulate as simulate_shop
 from cartwise.errors import NotEnoughData
 from cartwise.live_demo import LiveShop, Ports, Storefront
-from cartwise.options import Seed
+from cartwise.options import Seed, checked
 from cartwise.pipeline import run as run_pipeline
 from cartwise.progress import Progress
 from cartwise.streaming.pacing import parse_speed
@@ -33,7 +33,9 @@ def demo(
     serve: Annotated[
         bool, typer.Option("--serve/--no-serve", help="Then let the shop go on living, live.")
     ] = True,
-    speed: Annotated[str, typer.Option(help="How fast it lives: 60x, max.")] = "60x",
+    speed: Annotated[
+        str, typer.Option(callback=checked(parse_speed), help="How fast it lives: 60x, max.")
+    ] = "60x",
     api_port: Port = 8000,
     page_port: Annotated[
         int, typer.Option(min=1, max=65_535, help="Where the page listens.")

@@ -13,6 +13,7 @@ from cartwise.options import (
     Quiet,
     Sources,
     TopicPrefix,
+    checked,
 )
 from cartwise.streaming.pacing import parse_speed
 from cartwise.streaming.replayer import replay as replay_log
@@ -24,7 +25,11 @@ from cartwise.terminal import open_progress
 def replay(
     sources: Sources,
     speed: Annotated[
-        str, typer.Option(help="60x: a minute of the log in a second; max: as fast as it goes.")
+        str,
+        typer.Option(
+            callback=checked(parse_speed),
+            help="60x: a minute of the log in a second; max: as fast as it goes.",
+        ),
     ] = "max",
     resume: Annotated[
         Path | None,

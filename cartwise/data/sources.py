@@ -104,9 +104,7 @@ def inspect(path: Path) -> Source:
         size_bytes = path.stat().st_size
         _require_utf8(path)
         if not path.is_file():
-            raise InputError(
-                f"{path} is a pipe or a device, which can be read but once: make it a file first"
-            )
+            raise InputError(f"{path} is no file: name one, or a folder of files")
         with path.open("rb") as file:
             start = file.read(4)
         if not start:

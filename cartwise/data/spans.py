@@ -5,7 +5,6 @@ detection, and only spans that nobody has looked at (``status = "detected"``) ar
 """
 
 import json
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from cartwise.errors import InputError
 from cartwise.folders import replaced_file
+from cartwise.plain_files import read_toml
 
 Kind = Literal["purchases_missing", "carts_missing", "events_missing"]
 Status = Literal["detected", "confirmed", "ignored"]
@@ -121,15 +121,8 @@ def read_spans(path: Path) -> list[Span]:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"the outage file {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"the outage file {path} is not TOML: {error}; mend that place, "
-            "or delete the file to have it written anew"
-        ) from error
+    remedy = "mend that place, or delete the file to have it written anew"
+    document = read_toml(path, "the outage file", remedy)
     _refuse_unknown(document, ["span"], f"{path}")
     return document
 

@@ -21,6 +21,7 @@ from cartwise.documents import parse_document
 from cartwise.errors import BundleError, FingerprintMismatch
 from cartwise.model.calibration import Calibrator
 from cartwise.model.policy import Policy
+from cartwise.plain_files import read_bytes
 
 BOOSTER: Final = "model.ubj"
 GRAPH: Final = "model.onnx"
@@ -175,7 +176,7 @@ def _verified(path: Path) -> dict[str, bytes]:
     """The files of a bundle, each read once and as its checksum says."""
     try:
         _require_bundle(path)
-        contents = {entry.name: entry.read_bytes() for entry in sorted(path.iterdir())}
+        contents = {entry.name: read_bytes(entry) for entry in sorted(path.iterdir())}
     except OSError as error:
         raise BundleError(f"the bundle '{path}' cannot be read: {error.strerror}") from error
     listed = contents.pop(CHECKSUMS, None)

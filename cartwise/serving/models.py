@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cartwise.errors import BundleError, CartwiseError
 from cartwise.model.bundle import BOOSTER, CHECKSUMS, Bundle
 from cartwise.model.explanation import Explainer
+from cartwise.plain_files import read_bytes
 
 Role = Literal["champion", "challenger"]
 
@@ -197,7 +198,7 @@ def load(folder: Path, fingerprint: str, source: str, at: datetime) -> Model:
 
 def _checksums(folder: Path) -> bytes:
     try:
-        return (folder / CHECKSUMS).read_bytes()
+        return read_bytes(folder / CHECKSUMS)
     except OSError as error:
         raise BundleError(f"'{folder}' is no bundle: {CHECKSUMS}: {error.strerror}") from error
 

@@ -1,6 +1,11 @@
 """Where states live: one protocol over memory, SQLite and Redis."""
 
-from cartwise.store.opening import open_async_store, open_existing_store, open_store
+from cartwise.store.opening import (
+    open_async_store,
+    open_existing_store,
+    open_store,
+    require_address,
+)
 from cartwise.store.protocol import (
     Advance,
     AsyncStore,
@@ -22,4 +27,5 @@ __all__ = [
     "open_async_store",
     "open_existing_store",
     "open_store",
+    "require_address",
 ]

@@ -33,6 +33,12 @@ def open_store(url: str, specification: Specification) -> Store:
     return SqliteStore(_sqlite_path(url), specification)
 
 
+def require_address(url: str) -> None:
+    """Raise InputError unless ``url`` is the address of a store."""
+    if url != "memory://" and not url.startswith(_REDIS):
+        _sqlite_path(url)
+
+
 def open_existing_store(url: str, specification: Specification) -> Store:
     """As :func:`open_store`, for who only looks: a file that is missing is not made.
 
