@@ -134,7 +134,7 @@ def sweep(data: TrainingSet, tried: Sequence[Variant], progress: Progress = SILE
     bought, users = labels(carts), carts["user_id"].to_numpy()
     everything = _trained(data, SPECIFICATION.vector)
     lines = []
-    with progress.task("sweep", len(tried), "variants") as advance:
+    with progress.task("sweep", len(tried), "variant") as advance:
         for variant in tried:
             found = _trained(data, remaining(SPECIFICATION, variant.without))
             lines.append(_line(variant.name, found, everything, bought, users))

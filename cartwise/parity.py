@@ -59,7 +59,7 @@ def check_replay(
     compared = unequal = 0
     with (
         tempfile.TemporaryDirectory(prefix="cartwise-") as scratch,
-        progress.task("replay again", steps, "events") as advance,
+        progress.task("replay again", steps, "event") as advance,
     ):
         for day in Passes(log.lake, wanted, Path(scratch), division).run(advance):
             if day.date in sample:

@@ -12,7 +12,8 @@ class Progress(Protocol):
     """Something that shows the progress of named tasks."""
 
     def task(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Advance]:
-        """Open a task of ``total`` units (None: not known); leaving the block ends it."""
+        """Open a task of ``total`` units (None: not known), whose name is in the singular, such as
+        "event"; leaving the block ends it."""
         ...
 
     def say(self, line: str) -> None:

@@ -50,7 +50,7 @@ def score(
         log.held(),
         tempfile.TemporaryDirectory(prefix=".passes-", dir=fresh.parent) as scratch,
         open_scores(fresh) as write,
-        progress.task("score", steps, "events") as advance,
+        progress.task("score", steps, "event") as advance,
     ):
         wanted = cart_rows(lake, log.days)
         for day in Passes(lake, wanted, Path(scratch), division).run(advance):

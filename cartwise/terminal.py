@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from cartwise.counting import counted
 from cartwise.progress import SILENT, Advance, Progress
 
 SECONDS_BETWEEN_LINES: Final = 10.0
@@ -39,12 +40,11 @@ def open_progress(*, quiet: bool = False) -> Progress:
 
 
 def amount(number: float, unit: str) -> str:
-    """A number as people say it: ``amount(1_234_000, "events") == "1.2 M events"``."""
+    """A number as people say it: ``amount(1_234_000, "event") == "1.2 M events"``."""
     for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if number >= size:
-            return f"{number / size:.1f} {prefix} {unit}"
-    whole = f"{number:.0f}"
-    return f"{whole} {unit.removesuffix('s') if whole == '1' else unit}"
+            return f"{number / size:.1f} {prefix} {unit}s"
+    return counted(round(number), unit)
 
 
 def _at(speed: float, unit: str) -> str:

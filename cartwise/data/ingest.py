@@ -167,7 +167,7 @@ def _stage(
     ready = publication.ready(folder)
     spill = Spill(folder / "parts", chunk_rows)
     tally = _Tally()
-    with progress.task("reading", sum(source.size_bytes for source in sources), "bytes") as advance:
+    with progress.task("reading", sum(source.size_bytes for source in sources), "byte") as advance:
         reports = [_take(source, ready, spill, tally, advance) for source in sources]
     rows_out = _finish_days(spill, ready, out, progress)
     report = IngestReport(
@@ -215,7 +215,7 @@ def _part(source: Source, piece: Piece) -> _Parted:
 def _finish_days(spill: Spill, ready: Path, out: Path, progress: Progress) -> int:
     rows_out = 0
     days = spill.days()
-    with progress.task("writing days", len(days), "days") as advance:
+    with progress.task("writing days", len(days), "day") as advance:
         for day in days:
             rows_out += _finish_day(spill, ready, out, day)
             advance(1)

@@ -22,7 +22,7 @@ def digests(sources: Sequence[Source], progress: Progress) -> Mapping[Path, str]
     """The digest of each file by its path."""
     found = {}
     size = sum(source.size_bytes for source in sources)
-    with progress.task("telling known files", size, "bytes") as advance:
+    with progress.task("telling known files", size, "byte") as advance:
         for source in sources:
             with readable(source.path), source.path.open("rb") as file:
                 found[source.path] = hashlib.file_digest(file, "sha256").hexdigest()

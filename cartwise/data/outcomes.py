@@ -82,7 +82,7 @@ class Outcomes:
 
 def _carts(log: Log, labels: LabelSettings, progress: Progress) -> pl.DataFrame:
     frames = []
-    with progress.task("label carts", len(log.days), "days") as advance:
+    with progress.task("label carts", len(log.days), "day") as advance:
         for place, (_, carts) in enumerate(labelled_carts(log.lake, log.days, labels)):
             frames.append(carts.with_columns(day=pl.lit(place, pl.UInt16)))
             advance(1)

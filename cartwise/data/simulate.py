@@ -112,7 +112,7 @@ def _record(
 ) -> SimulationReport:
     counts = np.zeros(len(EVENT_TYPES), np.int64)
     carts = unrecorded = 0
-    with progress.task("simulate", sessions, "sessions") as advance:
+    with progress.task("simulate", sessions, "session") as advance:
         for part in world.slices():
             lost = outage.covers(part.events) if outage else np.zeros(len(part.events), np.bool_)
             kept = part.events.take(~lost)

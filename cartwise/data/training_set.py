@@ -152,7 +152,7 @@ class _Update:
         passes = len(division.shards())
         with (
             tempfile.TemporaryDirectory(prefix=".passes-", dir=self._fresh) as scratch,
-            progress.task("replay", sum(events.values()) * passes, "events") as advance,
+            progress.task("replay", sum(events.values()) * passes, "event") as advance,
         ):
             wanted = {day: self._outcomes[day].rows for day in days}
             start = before if head else None

@@ -56,7 +56,7 @@ def fetch(training: Path, out: Path, store: FeatureStore, *, progress: Progress 
     files = [file for part in PARTS for file in sorted((training / part).glob("*.parquet"))]
     require_all_as_written(training, files, REBUILD)
     carts = {file: _count(file) for file in files}
-    with progress.task("fetch", sum(carts.values()), "carts") as advance:
+    with progress.task("fetch", sum(carts.values()), "cart") as advance:
         for some in _portions(files, carts):
             _fetch_files(some, training, out, store)
             advance(sum(carts[file] for file in some))

@@ -23,10 +23,10 @@ from cartwise.features.words import (
     DONE,
     NOUNS,
     count,
-    counted,
     duration,
+    faded,
     fading,
-    one_of,
+    many,
     per,
     percent,
 )
@@ -113,7 +113,7 @@ class Phrases:
             return _plain(ratio.name)
         entity, event, over = self._counters[ratio.over]
         under = self._counters[ratio.under][2]
-        what = f"{NOUNS[event]} {_whose(entity)}"
+        what = f"{many(event)} {_whose(entity)}"
 
         def say(values: Values) -> str:
             value = values[ratio.name]
@@ -127,24 +127,24 @@ class Phrases:
 
 def _counter(name: str, entity: Entity, event: str, half_life: str) -> Phrase:
     def say(values: Values) -> str:
-        told = counted(values[name], NOUNS[event])
+        told = faded(values[name], NOUNS[event])
         return f"{told} {_whose(entity)}, fading with {_span(half_life)}"
 
-    return Phrase(f"{NOUNS[event]} {_whose(entity)} {fading(half_life)}", say)
+    return Phrase(f"{many(event)} {_whose(entity)} {fading(half_life)}", say)
 
 
 def _recency(name: str, entity: Entity, event: str) -> Phrase:
-    what = f"{NOUNS[event]} {_whose(entity)}"
+    what = f"{many(event)} {_whose(entity)}"
 
     def say(values: Values) -> str:
         value = values[name]
         return f"no {what} yet" if math.isnan(value) else f"latest of the {what}: {_ago(value)}"
 
-    return Phrase(f"time since the last {one_of(event)} {_whose(entity)}", say)
+    return Phrase(f"time since the last {NOUNS[event]} {_whose(entity)}", say)
 
 
 def _mean_price(name: str, entity: Entity, event: str) -> Phrase:
-    what = f"{NOUNS[event]} {_whose(entity)}"
+    what = f"{many(event)} {_whose(entity)}"
 
     def say(values: Values) -> str:
         value = values.get(name, math.nan)
@@ -164,14 +164,14 @@ def _conversion(rate: Rate, entity: Entity, hit: str, trial: str, half_life: str
             return f"hardly anything {DONE[trial]} {whose} of late: {share} to be expected"
         told = f"{DONE[hit]} {count(hits)} of the last {count(trials)} {DONE[trial]} {whose}"
         if hits > trials:
-            told = f"{counted(hits, NOUNS[hit])} for {counted(trials, NOUNS[trial])} {whose}"
+            told = f"{faded(hits, NOUNS[hit])} for {faded(trials, NOUNS[trial])} {whose}"
         return f"{told}, fading with {span}: {share} to be expected"
 
     return Phrase(f"{per(hit, trial)} {whose} {fading(half_life)}", say)
 
 
 def _part(rate: Rate, entity: Entity, whole: Entity, event: str, half_life: str) -> Phrase:
-    of_all, part = f"{NOUNS[event]} {_whose(whole)}", _whose(entity, beyond=whole)
+    of_all, part = f"{many(event)} {_whose(whole)}", _whose(entity, beyond=whole)
 
     def say(values: Values) -> str:
         return f"{percent(values[rate.name])} of the {of_all} are {part}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from cartwise.features.catalogue import MEAN_AGE_OF_A_SECOND
-from cartwise.features.words import DONE, NOUNS, counted, duration, fading, per, percent
+from cartwise.features.words import DONE, NOUNS, duration, faded, fading, per, percent
 
 Say = Callable[[float], str]
 """From a value, which is missing if NaN, to words."""
@@ -43,8 +43,8 @@ _PRICED: Final = {
 _NO_TIME: Final = "no time passed between views in this visit so far"
 
 
-def _counted(nouns: str, which: str) -> Remark:
-    return Remark(f"{nouns} {which}", lambda value: f"{counted(value, nouns)} {which}")
+def _counted(noun: str, which: str) -> Remark:
+    return Remark(f"{noun}s {which}", lambda value: f"{faded(value, noun)} {which}")
 
 
 def _shared(title: str, after: str, before: str = "") -> Remark:
@@ -159,7 +159,7 @@ REMARKS: Final[Mapping[str, Remark]] = {
         "this product was not viewed in this visit yet",
         _left,
     ),
-    "session_depth": _counted("events", "in this visit"),
-    "user_events_before": _counted("events", "by this user before this visit"),
-    "product_events_before": _counted("events", "of this product outside this visit"),
+    "session_depth": _counted("event", "in this visit"),
+    "user_events_before": _counted("event", "by this user before this visit"),
+    "product_events_before": _counted("event", "of this product outside this visit"),
 }

@@ -3,13 +3,14 @@
 import math
 from typing import Final
 
+from cartwise.counting import counted
 from cartwise.features.spec import seconds_of
 
 NOUNS: Final = {
-    "view": "views",
-    "cart": "carts",
-    "remove_from_cart": "removals",
-    "purchase": "purchases",
+    "view": "view",
+    "cart": "cart",
+    "remove_from_cart": "removal",
+    "purchase": "purchase",
 }
 DONE: Final = {
     "view": "viewed",
@@ -25,8 +26,7 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     for unit, length in _UNITS:
         if whole >= length:
-            units = round(whole / length)
-            return f"{units} {unit}" + "s" * (units != 1)
+            return counted(round(whole / length), unit)
     return "0 seconds"
 
 
@@ -37,10 +37,10 @@ def count(value: float) -> str:
     return f"{value:.0f}" if abs(value - round(value)) < 0.05 or value >= 10 else f"{value:.1f}"
 
 
-def counted(value: float, nouns: str) -> str:
-    """``counted(1.0, "views") == "1 view"``; a count that may have faded, as in :func:`count`."""
+def faded(value: float, noun: str) -> str:
+    """A count that may have faded, with what it counts: ``faded(2.5, "view") == "2.5 views"``."""
     told = count(value)
-    return f"{told} {nouns[:-1] if told == '1' else nouns}"
+    return f"{told} {noun}{'' if told == '1' else 's'}"
 
 
 def percent(value: float) -> str:
@@ -48,14 +48,14 @@ def percent(value: float) -> str:
     return "unknown" if math.isnan(value) else f"{100 * value:.0f} %"
 
 
-def one_of(event: str) -> str:
-    """``one_of("view") == "view"``: an event in the singular."""
-    return NOUNS[event][:-1]
+def many(event: str) -> str:
+    """``many("remove_from_cart") == "removals"``."""
+    return f"{NOUNS[event]}s"
 
 
 def per(hit: str, trial: str) -> str:
     """``per("purchase", "cart") == "purchases per cart"``."""
-    return f"{NOUNS[hit]} per {one_of(trial)}"
+    return f"{many(hit)} per {NOUNS[trial]}"
 
 
 def fading(half_life: str) -> str:

@@ -138,7 +138,7 @@ def boost_early_stopped(
     train = binned(data, ["train"], boosting, seeding)
     validation = binned(data, ["validation"], boosting, seeding, ref=train)
     stop = xgb.callback.EarlyStopping(rounds=boosting.patience, save_best=False)
-    with progress.task("train until it stops", None, "rounds") as advance:
+    with progress.task("train until it stops", None, "round") as advance:
         booster = xgb.train(
             parameters(boosting, seeding, base_rate(data, "train")),
             train,
@@ -165,7 +165,7 @@ def boost_again(
     seeding = seeding.for_carts(sum(map(data.manifest.carts, LEARNED_FROM)))
     carts = binned(data, LEARNED_FROM, boosting, seeding, chosen=chosen)
     given = parameters(boosting, seeding, base_rate(data, *LEARNED_FROM))
-    with progress.task(label, rounds, "rounds") as advance:
+    with progress.task(label, rounds, "round") as advance:
         return xgb.train(given, carts, rounds, callbacks=[_Rounds(advance)])
 
 

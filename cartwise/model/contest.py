@@ -125,7 +125,7 @@ def hold_contest(
     by_twin: list[list[Array]] = [[] for _ in twins]
     total = data.manifest.carts("test")
     step = -(-total // _MOST_VECTORS) or 1
-    with progress.task("score by both models", total, "carts") as advance:
+    with progress.task("score by both models", total, "cart") as advance:
         for frame, matrix in _later(data, after):
             probability = pl.Series(PROBABILITY, challenger.score(matrix))
             frames.append(frame.with_columns(probability))

@@ -226,7 +226,7 @@ def _in_step(
 ) -> CrossFit:
     carts = sum(booster.carts for booster in boosters)
     rounds, best, lowest = 0, 0, math.inf
-    with progress.task(f"cross-validate depth {boosting.depth}", None, "rounds") as advance:
+    with progress.task(f"cross-validate depth {boosting.depth}", None, "round") as advance:
         while rounds < boosting.rounds and rounds - best <= boosting.patience:
             some = range(rounds, min(rounds + _STEP, boosting.rounds))
             loss = sum(threads.map(_FoldBooster.boost, boosters, repeat(some))) / carts

@@ -73,7 +73,7 @@ def score_test(
     names = data.manifest.feature_names
     columns = [*_CART_COLUMNS, *(name for name in FEATURES if name in names)]
     frames, scores, samples = [], [], []
-    with progress.task("score the test part", total, "carts") as advance:
+    with progress.task("score the test part", total, "cart") as advance:
         for frame in data.batches("test", [*columns, *names]):
             vectors = data.vectors(frame)
             frames.append(frame.select(columns).with_columns(probability=bundle.score(vectors)))

@@ -143,7 +143,7 @@ def _best(study: optuna.Study, parameters: Parameters, name: str) -> Tuned:
 
 def _run(study: optuna.Study, training: Path, search: Search, progress: Progress) -> None:
     done = _done(study)
-    with progress.task("tune", search.trials, "trials") as advance:
+    with progress.task("tune", search.trials, "trial") as advance:
         advance(min(done, search.trials))
         if search.jobs == 1:
             _work(training, search, 0, lambda: advance(1))

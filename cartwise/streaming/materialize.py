@@ -128,13 +128,13 @@ def _states(log: Log, memory_bytes: int, progress: Progress) -> Iterator[PackedS
     """The packed states at the log's end, some at a time."""
     for shard in division_for(log.events, memory_bytes).shards():
         replay = Replay(SPECIFICATION, shard)
-        with progress.task("replay", sum(log.events.values()), "events") as advance:
+        with progress.task("replay", sum(log.events.values()), "event") as advance:
             for day in log.days:
                 replay.forget(int(datetime.combine(day, time(), UTC).timestamp()))
                 events = read_day(log.lake, day, replay.columns)
                 replay.values(events, np.empty(0, dtype=np.int64))
                 advance(events.height)
-        with progress.task("load", None, "states") as advance:
+        with progress.task("load", None, "state") as advance:
             for some in _packed(replay, log.last_second):
                 yield some
                 advance(len(some))

@@ -89,7 +89,7 @@ class Recollection:
                 f"{arrivals.place} has no files of {min(missing)} any more, from which its days "
                 "were published: restore them"
             )
-        with progress.task("arrivals", None, "events") as advance:
+        with progress.task("arrivals", None, "event") as advance:
             for source in sorted(unread):
                 partition = Partition(source, begins[source], self.horizon_seconds)
                 for one in after(ranges[source], partition.next_offset):

@@ -89,7 +89,7 @@ def replay(
     sender = _Sender(producer, Pace(speed, time.monotonic, time.sleep), bookmark)
     skipped = sum(bookmark.delivered)
     refused: Counter[tuple[str, ...]] = Counter()
-    with progress.task("replay", sum(source.size_bytes for source in sources), "bytes") as advance:
+    with progress.task("replay", sum(source.size_bytes for source in sources), "byte") as advance:
         for place, source in enumerate(sources):
             frames = (_kept(piece, refused) for piece in read(source, advance))
             for frame in _after(bookmark.delivered[place], frames):
