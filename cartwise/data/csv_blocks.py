@@ -27,6 +27,7 @@ LAYOUT_BYTES: Final = 65_536
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _FIELD: Final = r'(?:"(?:[^"]|"")*"|[^",]*)'
 _LONGEST_NAMES: Final = 300
+_MOST_LINES: Final = 2**18
 _TELLING: Final = ("event_time", "event_type", "product_id", "price", "user_id")
 
 
@@ -86,6 +87,17 @@ def blocks(stream: BufferedIOBase, block_bytes: int, path: Path) -> Iterator[byt
         if len(rest) == block_bytes:
             raise InputError(f"{path} has a line of over {block_bytes:,} bytes: it is not a CSV")
         yield start + rest if rest else start
+
+
+def few_lines(block: bytes) -> Iterator[bytes]:
+    """A block, or parts of it that have so few lines that a frame of them stays small."""
+    if line_count(block) <= _MOST_LINES:
+        yield block
+        return
+    half = len(block) // 2
+    middle = 1 + (block.rfind(b"\n", 0, half) if b"\n" in block[:half] else block.find(b"\n"))
+    yield from few_lines(block[:middle])
+    yield from few_lines(block[middle:])
 
 
 def bodies(whole: Iterator[bytes], layout: Layout) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ from cartwise.events import COLUMNS, EVENT_SCHEMA
 _DAY: Final = "event_date="
 _EVENTS: Final = "events.parquet"
 _ROW_GROUP_ROWS: Final = 2**18
+_ROW_GROUP_BYTES: Final = 2**28
 _SAME_EVENT_HINT: Final = ("event_time", "user_id", "product_id")
 _INGEST_ALL: Final = (
     "ingest all files of the lake again in one call "
@@ -201,17 +202,25 @@ def without_duplicates(events: pl.DataFrame) -> pl.DataFrame:
 
 def write_events(path: Path, frames: Iterator[pl.DataFrame]) -> None:
     """Write events, given in log order, to one file, with one frame in memory at a time."""
+    first = next(frames, EVENT_SCHEMA.to_frame())
 
     def source(
         _columns: list[str] | None, _where: pl.Expr | None, _rows: int | None, _batch: int | None
     ) -> Iterator[pl.DataFrame]:
+        yield first
         yield from frames
 
     path.parent.mkdir(parents=True, exist_ok=True)
     # Level 1 takes half the time of the default and is no larger: session ids do not compress.
     register_io_source(source, schema=EVENT_SCHEMA).sink_parquet(
-        path, compression="zstd", compression_level=1, row_group_size=_ROW_GROUP_ROWS
+        path, compression="zstd", compression_level=1, row_group_size=_row_group_rows(first)
     )
+
+
+def _row_group_rows(events: pl.DataFrame) -> int:
+    """How many rows to write at a time: fewer where their texts, each written out, are long."""
+    row_bytes = events.estimated_size() / max(1, events.height)
+    return int(max(1, min(_ROW_GROUP_ROWS, _ROW_GROUP_BYTES // max(1, row_bytes))))
 
 
 def merged(files: Sequence[Path], day: date, chunk_rows: int) -> Iterator[pl.DataFrame]:

@@ -1,11 +1,14 @@
 """Parquet files of events, batch by batch, as raw rows."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cartwise.data.contract import LINE
@@ -21,6 +24,7 @@ from cartwise.errors import InputError
 from cartwise.events import COLUMNS, EVENT_SCHEMA
 
 _BATCH_ROWS: Final = 2**16
+_BATCH_BYTES: Final = 2**24
 _BUFFER_BYTES: Final = 2**20
 
 
@@ -30,17 +34,50 @@ def batches(path: Path) -> Iterator[tuple[int, Any]]:
     Rows are numbered from 1.
     """
     first_row = 1
-    # Buffering ahead would hold a whole row group, however large somebody made it.
-    with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
-        for batch in file.iter_batches(_BATCH_ROWS, columns=list(COLUMNS)):
-            yield first_row, batch
-            first_row += batch.num_rows
+    with pq.ParquetFile(path) as file:
+        rows, names = _rows_at_a_time(file.metadata), _names_of_texts(file.schema_arrow)
+    # Buffering ahead would hold a whole row group, however large somebody made it. A long text that
+    # a million rows share stays one until so few of them are taken that they may each have it.
+    with pq.ParquetFile(
+        path, pre_buffer=False, buffer_size=_BUFFER_BYTES, read_dictionary=names
+    ) as file:
+        for batch in file.iter_batches(rows, columns=list(COLUMNS)):
+            for part in _parts(batch):
+                yield first_row, part
+                first_row += part.num_rows
+
+
+def _rows_at_a_time(metadata: pq.FileMetaData) -> int:
+    """How many rows take as much memory as a batch may, going by the widest rows of a group."""
+    groups = (metadata.row_group(place) for place in range(metadata.num_row_groups))
+    widest = max((_bytes_of(group) // max(1, group.num_rows) for group in groups), default=0)
+    return max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, widest)))
+
+
+def _bytes_of(group: pq.RowGroupMetaData) -> int:
+    columns = map(group.column, range(group.num_columns))
+    return sum(one.total_uncompressed_size for one in columns if one.path_in_schema in COLUMNS)
+
+
+def _names_of_texts(schema: Any) -> list[str]:
+    texts = (pa.string(), pa.large_string(), pa.string_view())
+    return [name for name in COLUMNS if schema.field(name).type in texts]
+
+
+def _parts(batch: Any) -> Iterator[Any]:
+    """A batch, or parts of it whose texts are of bounded size once every row has its own."""
+    texts = [column for column in batch.columns if pa.types.is_dictionary(column.type)]
+    lengths = [pc.binary_length(text.dictionary).take(text.indices) for text in texts]
+    sizes = sum(np.asarray(length.fill_null(0), np.int64) for length in lengths)
+    places = np.cumsum(sizes) // _BATCH_BYTES
+    starts = [0, *(np.flatnonzero(np.diff(places)) + 1), batch.num_rows]
+    for start, end in pairwise(starts):
+        yield batch.slice(start, end - start)
 
 
 def read_batch(batch: Any, first_row: int) -> RawRows:
     """Turn an Arrow batch of the nine columns into rows, numbered from ``first_row``."""
-    names = pl.col(pl.Categorical, pl.Enum).cast(pl.String)
-    fields = without_empty_text(_frame(batch).with_columns(names))
+    fields = without_empty_text(_frame(batch))
     line = pl.int_range(first_row, first_row + pl.len(), dtype=pl.Int64).alias(LINE)
     rows = fields.with_columns(line)
     malformed = pl.DataFrame(schema=REFUSED_TEXT_SCHEMA)
@@ -77,7 +114,10 @@ def _frame(arrow: Any) -> pl.DataFrame:
 
 
 def _known_to_polars(given: Any) -> Any:
-    """The same moments in UTC, whatever the zone; decimals too wide for Polars as floats."""
+    """The same moments in UTC, whatever the zone; decimals too wide for Polars as floats; texts
+    as such, however they are kept."""
+    if pa.types.is_dictionary(given):
+        return given.value_type
     if pa.types.is_timestamp(given) and given.tz is not None:
         return pa.timestamp(given.unit, "UTC")
     return pa.float64() if pa.types.is_decimal256(given) else given

@@ -20,6 +20,7 @@ QUARANTINE_SCHEMA: Final = pl.Schema(
 """A refused row: its file, 1-based line (row of a Parquet file), broken rules and own text."""
 
 _ROW_GROUP_ROWS: Final = 65_536
+_ROW_GROUP_BYTES: Final = 2**26
 _NAME_BYTES: Final = 200
 """So much of a source's name leaves room for the rest in a file's name, which has 255 at most."""
 
@@ -39,7 +40,7 @@ class Quarantine:
         self._path = folder / file_name(source)
         self._source = source
         self._held: list[pl.DataFrame] = []
-        self._held_rows = 0
+        self._held_rows = self._held_bytes = 0
         self._writer: Any = None
 
     def add(self, refused: pl.DataFrame) -> None:
@@ -47,7 +48,8 @@ class Quarantine:
         self.rows += refused.height
         self._held.append(refused)
         self._held_rows += refused.height
-        if self._held_rows >= _ROW_GROUP_ROWS:
+        self._held_bytes += int(refused.estimated_size())
+        if self._held_rows >= _ROW_GROUP_ROWS or self._held_bytes >= _ROW_GROUP_BYTES:
             self._write()
 
     def __enter__(self) -> Self:
@@ -71,7 +73,7 @@ class Quarantine:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pq.ParquetWriter(self._path, rows.schema, compression="zstd")
         self._writer.write_table(rows)
-        self._held, self._held_rows = [], 0
+        self._held, self._held_rows, self._held_bytes = [], 0, 0
 
 
 class Broken(NamedTuple):

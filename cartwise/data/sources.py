@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedIOBase, BufferedReader
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Final, Literal, NoReturn
 
@@ -198,7 +198,8 @@ def _text_pieces(source: Source) -> Iterator[tuple[int, Piece]]:
     line = 2 if source.layout.has_header else 1
     with source.path.open("rb") as raw:
         blocks = csv_blocks.blocks(_stream(raw, source.format), _BLOCK_BYTES, source.path)
-        for block in csv_blocks.bodies(blocks, source.layout):
+        bodies = csv_blocks.bodies(blocks, source.layout)
+        for block in chain.from_iterable(map(csv_blocks.few_lines, bodies)):
             height = csv_blocks.line_count(block)
             yield raw.tell(), Piece(height, partial(csv_blocks.read_block, block, columns, line))
             line += height

@@ -20,6 +20,10 @@ from cartwise.data.lake import (
     write_events,
 )
 
+_CHUNK_BYTES: Final = 2**29
+"""So much of events is held in memory at most, however few they are: some four million of a shop,
+whose texts are short."""
+
 _WRITERS: Final = 2
 """So many days are written at a time: each of them keeps one processor busy for the most part."""
 
@@ -47,7 +51,7 @@ class Spill:
         self.duplicates = 0
         self._folder = folder
         self._chunk_rows = chunk_rows
-        self._held_rows = 0
+        self._held_rows = self._held_bytes = 0
         self._held: dict[date, list[pl.DataFrame]] = {}
         self._parts: dict[date, list[Path]] = defaultdict(list)
 
@@ -57,8 +61,9 @@ class Spill:
             # Taken out and put back, the day is the last one: days left longest ago go first.
             self._held[day] = [*self._held.pop(day, []), rows]
         self._held_rows += events.height
-        if self._held_rows > self._chunk_rows:
-            self._write_until(self._chunk_rows // 2)
+        self._held_bytes += int(events.estimated_size())
+        if self._held_rows > self._chunk_rows or self._held_bytes > _CHUNK_BYTES:
+            self._write_until(min(self._chunk_rows, self._held_rows) // 2)
 
     def days(self) -> list[date]:
         """The days that the events fall on, in order."""
@@ -91,6 +96,7 @@ class Spill:
             day = next(iter(self._held))
             frames = self._held.pop(day)
             self._held_rows -= sum(frame.height for frame in frames)
+            self._held_bytes -= sum(int(frame.estimated_size()) for frame in frames)
             yield _Part(day, self._folder / f"{day}-{len(self._parts[day])}.parquet", frames)
 
 
