@@ -35,6 +35,21 @@ SPACE: Final[Mapping[str, Range]] = {
 }
 """What is searched unless a file says otherwise."""
 
+LIMITS: Final[Mapping[str, Range]] = {
+    "learning_rate": Range(0.0001, 1.0),
+    # XGBoost takes 0 for no limit.
+    "depth": Range(1, 20),
+    "shallowest": Range(1, 20),
+    "min_child_weight": Range(0.0, 1e6),
+    "row_share": Range(0.01, 1.0),
+    "column_share": Range(0.01, 1.0),
+    "l2": Range(0.0, 1e6),
+    "bins": Range(2, 65_536),
+    "rounds": Range(1, 100_000),
+    "patience": Range(1, 100_000),
+}
+"""The least and the largest value that a file may set."""
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -83,15 +98,25 @@ def _refuse_unknown(path: Path, given: Mapping[str, Any], known: Collection[str]
 
 
 def _boosting(given: Mapping[str, Any]) -> Boosting:
-    found = replace(Boosting(), **{name: _KINDS[name](value) for name, value in given.items()})
-    for name in ("depth", "shallowest"):
-        if getattr(found, name) < 1:
-            raise ValueError(f"{name} is {getattr(found, name)}: trees have a depth of at least 1")
-    return found
+    values: dict[str, Any] = {name: _value(name, value) for name, value in given.items()}
+    return replace(Boosting(), **values)
 
 
 def _range(name: str, bounds: Mapping[str, Any]) -> Range:
-    found = Range(float(bounds["low"]), float(bounds["high"]), bool(bounds.get("log", False)))
-    if not found.low <= found.high:
+    low, high = (_value(name, bounds[end]) for end in ("low", "high"))
+    found = Range(low, high, bool(bounds.get("log", False)))
+    if low > high:
         raise ValueError(f"the range of {name} ends before it begins")
+    if found.log and not low:
+        raise ValueError(f"the range of {name} begins at 0, which no log scale holds")
     return found
+
+
+def _value(name: str, given: Any) -> float:
+    number, limits = float(given), LIMITS[name]
+    if not limits.low <= number <= limits.high or (is_whole(name) and not number.is_integer()):
+        kind = "a whole number" if is_whole(name) else "a number"
+        raise ValueError(
+            f"{name} is {given}, and has to be {kind} from {limits.low:g} to {limits.high:g}"
+        )
+    return int(number) if is_whole(name) else number

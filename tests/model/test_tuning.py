@@ -1,7 +1,7 @@
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from cartwise.errors import InputError, NotEnoughData
 from cartwise.model import crossfit
 from cartwise.model.boosting import Boosting, Seeding
 from cartwise.model.mlflow_store import EXPERIMENT, Tracking
-from cartwise.model.parameters import SPACE, Parameters, Range, read_parameters
+from cartwise.model.parameters import LIMITS, SPACE, Parameters, Range, read_parameters
 from cartwise.model.training import TrainingSettings, train
 from cartwise.model.tuning import Search, sqlite_database, tune
 from tests.model.worlds import PLAIN, World, label_by, write_world
@@ -151,6 +151,14 @@ def test_parameters_come_from_a_file(tmp_path: Path) -> None:
         "boosting: {depth: many}",
         "boosting: {depth: 0}",
         "boosting: {shallowest: 0}",
+        "boosting: {depth: 2.9}",
+        "boosting: {rounds: .inf}",
+        "boosting: {l2: .nan}",
+        "boosting: {row_share: 9}",
+        "tuning: {space: {depth: {low: 0, high: 3}}}",
+        "tuning: {space: {depth: {low: 2.9, high: 3}}}",
+        "tuning: {space: {row_share: {low: 0.5, high: 9}}}",
+        "tuning: {space: {l2: {low: 0, high: 9, log: true}}}",
         "tuning: {space: {shallowest: {low: 1, high: 3}}}",
         "boosting: [",
     ],
@@ -160,6 +168,20 @@ def test_what_is_wrong_in_the_file_is_said(text: str, tmp_path: Path) -> None:
     file.write_text(text)
     with pytest.raises(InputError, match=r"params\.yaml"):
         read_parameters(file)
+
+
+def test_a_value_beyond_its_limits_is_told_with_them(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text("tuning: {space: {depth: {low: 0, high: 3}}}")
+    with pytest.raises(InputError, match=r"depth is 0, and has to be a whole number from 1 to 20"):
+        read_parameters(file)
+
+
+def test_every_default_lies_within_its_limits() -> None:
+    for name, value in asdict(Boosting()).items():
+        assert LIMITS[name].low <= value <= LIMITS[name].high
+    for name, searched in SPACE.items():
+        assert LIMITS[name].low <= searched.low < searched.high <= LIMITS[name].high
 
 
 def test_training_does_not_wait_for_optuna() -> None:
