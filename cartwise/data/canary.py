@@ -17,7 +17,7 @@ import polars as pl
 
 from cartwise.ahead import map_ahead
 from cartwise.data.day_files import read_carts
-from cartwise.data.lake import read_day, scan_day
+from cartwise.data.lake import read_day, scanned_day
 from cartwise.events import SECONDS_PER_DAY
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.replay import Replay, Values
@@ -112,13 +112,10 @@ def _alive(days: Sequence[date]) -> list[date]:
 
 def _of_sessions(lake: Path, day: date, ends: pl.DataFrame, *, is_last: bool) -> pl.DataFrame:
     """A day's events of some sessions; on the last day, up to the carts at their ends."""
-    events = (
-        scan_day(lake, day)
-        .with_row_index("row")
-        .filter(pl.col("user_session").is_in(ends["user_session"].implode()))
-        .collect()
-        .join(ends, on="user_session", maintain_order="left")
-    )
+    is_ours = pl.col("user_session").is_in(ends["user_session"].implode())
+    with scanned_day(lake, day) as whole:
+        ours = whole.with_row_index("row").filter(is_ours).collect()
+    events = ours.join(ends, on="user_session", maintain_order="left")
     is_before = pl.lit(not is_last) | (pl.col("row") <= pl.col("end"))
     is_end = pl.lit(is_last) & (pl.col("row") == pl.col("end"))
     return events.filter(is_before).with_columns(is_end=is_end)

@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cartwise.ahead import map_ahead
-from cartwise.data.lake import scan_day
+from cartwise.data.lake import scanned_day
 from cartwise.events import SECONDS_PER_DAY
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.kernel import NEVER
@@ -148,16 +148,16 @@ def _is_bought(carts: pl.DataFrame, actions: pl.DataFrame, settings: LabelSettin
 
 def _actions(lake: Path, day: date) -> pl.DataFrame:
     """The carts and purchases of a day, which are few among its events."""
-    return (
-        scan_day(lake, day)
-        .with_row_index("row")
-        .filter(pl.col("event_type").is_in(["cart", "purchase"]))
-        .select(
-            "row",
-            "user_id",
-            *_PAIR.key,
-            time=pl.col("event_time").dt.epoch("s"),
-            is_cart=pl.col("event_type") == "cart",
+    with scanned_day(lake, day) as events:
+        return (
+            events.with_row_index("row")
+            .filter(pl.col("event_type").is_in(["cart", "purchase"]))
+            .select(
+                "row",
+                "user_id",
+                *_PAIR.key,
+                time=pl.col("event_time").dt.epoch("s"),
+                is_cart=pl.col("event_type") == "cart",
+            )
+            .collect()
         )
-        .collect()
-    )

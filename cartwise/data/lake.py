@@ -5,6 +5,7 @@ not from how they arrived.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
@@ -103,8 +104,8 @@ def read_rows(lake: Path, day: date, columns: Sequence[str], start: int, rows: i
     Raises:
         InputError: the file is damaged, or not one of events.
     """
-    with readable(day_path(lake, day)):
-        return scan_day(lake, day).select(columns).slice(start, rows).collect()
+    with scanned_day(lake, day) as events:
+        return events.select(columns).slice(start, rows).collect()
 
 
 def read_through(
@@ -129,9 +130,16 @@ def read_through(
         return pl.concat(frames).slice(start, rows)
 
 
-def scan_day(lake: Path, day: date) -> pl.LazyFrame:
-    """The events of a day, to be read when they are needed."""
-    return pl.scan_parquet(day_path(lake, day), glob=False, hive_partitioning=False)
+@contextmanager
+def scanned_day(lake: Path, day: date) -> Iterator[pl.LazyFrame]:
+    """The events of a day, of which no more is read than the block collects.
+
+    Raises:
+        InputError: the file is damaged, or not one of events.
+    """
+    path = day_path(lake, day)
+    with readable(path):
+        yield pl.scan_parquet(path, glob=False, hive_partitioning=False)
 
 
 def stored_file(lake: Path, day: date) -> list[Path]:
@@ -143,11 +151,15 @@ def stored_file(lake: Path, day: date) -> list[Path]:
     path = day_path(lake, day)
     if not path.exists():
         return []
+    _require_form(path)
+    return [path]
+
+
+def _require_form(path: Path) -> None:
     with readable(path):
         schema = pl.scan_parquet(path, glob=False, hive_partitioning=False).collect_schema()
     if schema != EVENT_SCHEMA:
         raise InputError(f"{path} does not hold events in the lake's form: move it away")
-    return [path]
 
 
 def require_day_as_written(lake: Path, day: date) -> str:
@@ -162,8 +174,13 @@ def require_day_as_written(lake: Path, day: date) -> str:
 
 
 def count_events(lake: Path, day: date) -> int:
-    """How many events a day has; raises InputError where its file is damaged or another day's."""
+    """How many events a day has.
+
+    Raises:
+        InputError: its file is damaged, not one of events, or another day's.
+    """
     file = day_path(lake, day)
+    _require_form(file)
     with readable(file):
         metadata = pq.read_metadata(file)
         others = _days_of(metadata) - {day}

@@ -14,7 +14,7 @@ from cartwise.data.lake import (
     count_events,
     day_path,
     require_day_as_written,
-    scan_day,
+    scanned_day,
     stored_days,
 )
 from cartwise.disk import readable
@@ -121,5 +121,5 @@ def _stamps(lake: Path) -> dict[date, _Stamp]:
 
 
 def _second(lake: Path, day: date, time: pl.Expr) -> int:
-    with readable(day_path(lake, day)):
-        return int(scan_day(lake, day).select(time.dt.epoch("s")).collect().item())
+    with scanned_day(lake, day) as events:
+        return int(events.select(time.dt.epoch("s")).collect().item())

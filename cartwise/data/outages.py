@@ -18,6 +18,8 @@ Weeks in which only part of the carts was recorded are another matter: see ``car
 """
 
 from collections.abc import Callable, Iterable
+from datetime import date
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -26,11 +28,10 @@ import polars as pl
 from cartwise.data.activity import COUNTED, Activity, Flags, Floats
 from cartwise.data.cart_regimes import incomplete_carts
 from cartwise.data.expectation import from_exposure, from_rhythm
-from cartwise.data.lake import scan_day
+from cartwise.data.lake import scanned_day
 from cartwise.data.log import Log
 from cartwise.data.losses import Loss, losses
 from cartwise.data.spans import Kind, Span
-from cartwise.disk import readable
 
 HONEST_SHARE: Final = 0.7
 """A shop may fall to this share of what was expected for reasons of its own."""
@@ -42,16 +43,19 @@ LOOKS: Final = 4
 
 
 def hourly_counts(log: Log) -> pl.DataFrame:
-    """Count the events of a lake by hour and type, streaming.
+    """Count the events of a lake by hour and type.
 
     Columns: hour (Datetime us UTC, its begin), views, carts, removals, purchases (UInt32), one row
     for each hour that has events, in order.
     """
+    return pl.concat(_counts_of(log.lake, day) for day in log.days)
+
+
+def _counts_of(lake: Path, day: date) -> pl.DataFrame:
     of_type = pl.col("event_type")
-    with readable(log.lake):
+    with scanned_day(lake, day) as events:
         return (
-            pl.concat(scan_day(log.lake, day) for day in log.days)
-            .group_by(hour=pl.col("event_time").dt.truncate("1h"))
+            events.group_by(hour=pl.col("event_time").dt.truncate("1h"))
             .agg((of_type == kind).sum().alias(name) for name, kind in COUNTED.items())
             .sort("hour")
             .collect(engine="streaming")

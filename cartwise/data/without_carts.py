@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import polars as pl
-
 from cartwise.counting import counted
 from cartwise.data import quarantine
 from cartwise.data.contract import column_of
-from cartwise.data.lake import scan_day
 from cartwise.data.log import Log
+from cartwise.data.outages import hourly_counts
 from cartwise.data.refusals import Example
 from cartwise.errors import InputError
 
@@ -27,10 +25,7 @@ def what_to_do(log: Log) -> str:
 
 def _carts(log: Log) -> int:
     # Each of them lacks a session: otherwise nobody would ask.
-    is_cart = pl.col("event_type") == "cart"
-    return sum(
-        int(scan_day(log.lake, day).select(is_cart.sum()).collect().item()) for day in log.days
-    )
+    return int(hourly_counts(log)["carts"].sum())
 
 
 def _refused(lake: Path) -> str:

@@ -8,10 +8,14 @@ import pytest
 
 from cartwise.checksums import SUMS
 from cartwise.data.ingest import ingest
+from cartwise.data.labels import LabelSettings
 from cartwise.data.lake import day_path, read_day, read_through, stored_days
 from cartwise.data.log import Log
+from cartwise.data.simulate import simulate
+from cartwise.data.training_set import TrainingSetSettings, build
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS, EVENT_SCHEMA
+from tests.damage import break_column
 from tests.data.raw_files import at, event, write_rows
 from tests.disks import closed
 
@@ -115,3 +119,21 @@ def test_damage_in_one_of_several_days_names_the_day(tmp_path: Path) -> None:
     file.write_bytes(b"PAR1" + b"\xff" * 200 + file.read_bytes()[204:])
     with pytest.raises(InputError, match=r"2019-10-02.*events\.parquet is damaged or cut short"):
         read_through(tmp_path / "lake", days, COLUMNS, 0, 3)
+
+
+@pytest.mark.parametrize("column", ["event_time", "user_id", "user_session", "brand", None])
+def test_a_day_that_cannot_be_read_is_named_without_checksums(
+    tmp_path: Path, column: str | None
+) -> None:
+    simulate(tmp_path / "raw", sessions=300, days=3)
+    ingest([tmp_path / "raw"], tmp_path / "lake")
+    for sums in (tmp_path / "lake").glob(f"*/{SUMS}"):
+        sums.unlink()
+    file = day_path(tmp_path / "lake", stored_days(tmp_path / "lake")[1])
+    if column:
+        break_column(file, column)
+    else:
+        pl.read_parquet(file, hive_partitioning=False).drop("brand").write_parquet(file)
+    with pytest.raises(InputError) as refused:
+        build(tmp_path / "lake", tmp_path / "training", TrainingSetSettings(LabelSettings(3600)))
+    assert str(refused.value).startswith(f"{file} ")
