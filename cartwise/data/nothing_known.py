@@ -7,15 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cartwise.counting import counted
-from cartwise.data.censoring import censored
-from cartwise.data.horizons import suggest
+from cartwise.data.horizons import or_shorter_horizon
 from cartwise.data.known_outages import Outages
 from cartwise.data.log import Log
-from cartwise.data.splits import FATES, Fates, SplitSettings, split
+from cartwise.data.splits import FATES, Fates, SplitSettings
 from cartwise.data.without_carts import what_to_do
 from cartwise.duration import format_duration
 from cartwise.errors import NotEnoughData
-from cartwise.parts import PARTS
 
 
 @dataclass(frozen=True)
@@ -54,17 +52,7 @@ class NothingKnown:
         )
 
     def _or_shorter_horizon(self) -> str:
-        suggestion = suggest(self._parted_with, len(self.times))
-        return f", or pass a shorter horizon ({suggestion})" if suggestion else ""
-
-    def _parted_with(self, horizon_seconds: int) -> int:
-        """How many carts a horizon would leave in a part: known, and not in an embargo."""
-        fates = censored(self.times, self.log, self.outages.spans, horizon_seconds)
-        try:
-            dealt = split(self.times[fates == 0], horizon_seconds, self.splits)
-        except NotEnoughData:
-            return 0
-        return sum(map(dealt.count, PARTS))
+        return or_shorter_horizon(self.times, self.log, self.outages.spans, self.splits)
 
 
 def _moment(second: int) -> str:

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from cartwise.data.censoring import censored
 from cartwise.data.day_files import DayOutcome
+from cartwise.data.horizons import or_shorter_horizon
 from cartwise.data.known_outages import Outages
 from cartwise.data.labels import LabelSettings, labelled_carts
 from cartwise.data.log import Log
 from cartwise.data.nothing_known import NothingKnown
 from cartwise.data.splits import FATES, Fates, SplitSettings, split
+from cartwise.errors import NotEnoughData
 from cartwise.progress import Progress
 
 
@@ -61,7 +63,11 @@ class Outcomes:
         usable = fates == 0
         if not usable.any():
             raise NothingKnown(times, fates, log, outages, splits).error(labels.horizon_seconds)
-        dealt = split(times[usable], labels.horizon_seconds, splits)
+        try:
+            dealt = split(times[usable], labels.horizon_seconds, splits)
+        except NotEnoughData as error:
+            shorter = or_shorter_horizon(times, log, outages.spans, splits)
+            raise NotEnoughData(f"{error}{shorter}") from error
         fates[usable] = dealt.fates
         starts = np.searchsorted(carts["day"].to_numpy(), np.arange(len(log.days) + 1))
         rows, bought = carts["row"].cast(pl.Int64).to_numpy(), carts["bought"].to_numpy()

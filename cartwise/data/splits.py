@@ -83,12 +83,18 @@ def split(times: Seconds, horizon_seconds: int, settings: SplitSettings) -> Spli
 def _too_few(times: Seconds, horizon_seconds: int) -> NotEnoughData:
     known = counted(len(times), "cart") + " with a known outcome"
     if len(times) < _HOPELESS:
-        return NotEnoughData(f"{known} cannot be parted into training and test: give a longer log")
-    return NotEnoughData(
-        f"{known} are too few, or too close together, to leave "
-        f"{format_duration(horizon_seconds)} between training and test: give a longer log, or a "
-        "shorter --horizon"
-    )
+        why = "cannot be parted into training and test"
+    else:
+        embargo = format_duration(horizon_seconds)
+        why = f"are too few, or too close together, to leave {embargo} between training and test"
+    return NotEnoughData(f"{known} {why}: {_longer(times, horizon_seconds)}")
+
+
+def _longer(times: Seconds, horizon_seconds: int) -> str:
+    # Between the parts, and at the end of the log, one horizon is lost.
+    if not len(times) or times[-1] - times[0] < 2 * horizon_seconds:
+        return f"give a log of {format_duration(3 * horizon_seconds)} or more"
+    return "give a longer log"
 
 
 def _borders(times: Seconds, shares: tuple[float, ...]) -> Seconds:

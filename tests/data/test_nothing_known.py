@@ -60,6 +60,24 @@ def test_carts_near_suspect_spans_are_told_with_a_horizon_and_the_file(cartwise:
     assert cartwise(*FEATURES, "--horizon", "5m", "--outages", "mine.toml").code == 0
 
 
+@pytest.mark.parametrize(
+    ("horizon", "why"),
+    [
+        ("23h", "6 carts with a known outcome cannot be parted"),
+        ("20h", "are too few, or too close"),
+    ],
+)
+def test_carts_that_cannot_be_parted_are_told_with_a_horizon_that_parts_them(
+    cartwise: Commands, horizon: str, why: str
+) -> None:
+    with_carts_at(cartwise, range(0, 24 * 60, 10))
+    told = refused(cartwise(*FEATURES, "--horizon", horizon))
+    assert why in told
+    assert re.search(r"give a log of 2 d (21|12) h or more, or pass a shorter horizon", told)
+    assert "with --horizon 4h, 96 of 144 can be used" in told
+    assert cartwise(*FEATURES, "--horizon", "4h").code == 0
+
+
 def test_no_horizon_is_suggested_where_none_would_do(cartwise: Commands) -> None:
     with_carts_at(cartwise, range(1))
     told = refused(cartwise(*FEATURES))

@@ -53,8 +53,16 @@ def test_a_small_sample_has_two_parts() -> None:
 
 
 def test_carts_too_close_together_are_refused_with_what_to_do() -> None:
-    with pytest.raises(NotEnoughData, match=r"24 h between training and test.*shorter --horizon"):
+    told = "24 h between training and test: give a log of 3 d or more"
+    with pytest.raises(NotEnoughData, match=told):
         split(np.arange(100), DAY, SplitSettings())
+
+
+def test_carts_of_many_days_are_told_to_be_of_too_short_a_log_only() -> None:
+    # The border lies in the first of two moments: before it is nothing.
+    times = np.repeat([0, 30 * DAY], [50, 2])
+    with pytest.raises(NotEnoughData, match=r"training and test: give a longer log$"):
+        split(times, DAY, SplitSettings())
 
 
 def test_a_lone_cart_is_not_told_to_have_another_horizon() -> None:
