@@ -11,6 +11,7 @@ import typer
 
 from cartwise import __version__
 from cartwise.errors import CartwiseError
+from cartwise.outputs import open_closed, write
 from cartwise.settings import Settled, file_settings, settings_file
 
 FIRST_STEPS: Final = "First steps"
@@ -70,6 +71,7 @@ COMMANDS: Final = (
 
 def main() -> None:
     """Run the command line; an expected error is one sentence and its exit code."""
+    open_closed()
     signal.signal(signal.SIGTERM, _stop)
     # Threads that train would else burn, to wait for each other, what other programs compute with:
     # on a busy machine that took four times as long. Read when the library is loaded.
@@ -101,7 +103,7 @@ def main() -> None:
         )
         sys.exit(1)
     except OSError as error:
-        if not _gives_up_output():
+        if write(sys.stdout, "\n"):
             raise
         sys.stderr.write(f"cartwise: the standard output cannot be written: {error.strerror}\n")
         sys.exit(1)
@@ -115,17 +117,6 @@ def _tell_interruption() -> None:
         line = "\n" if sys.stderr.isatty() else ""
         line += "cartwise: interrupted; nothing is half-written: run it again\n"
         sys.stderr.write(line)
-
-
-def _gives_up_output() -> bool:
-    """Whether the standard output takes nothing any more; what it still holds is then dropped."""
-    try:
-        sys.stdout.write("\n")
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
 
 
 def _stop(number: int, _frame: object) -> NoReturn:

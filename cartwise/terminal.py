@@ -1,6 +1,5 @@
 """What a person sees while work goes on: bars on a terminal, plain lines elsewhere; on stderr."""
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from cartwise.counting import counted
+from cartwise.outputs import write
 from cartwise.progress import SILENT, Advance, Progress
 
 SECONDS_BETWEEN_LINES: Final = 10.0
@@ -34,7 +34,7 @@ _TELLING: Final = 0.05
 
 def open_progress(*, quiet: bool = False) -> Progress:
     """The progress that suits where stderr leads to."""
-    if quiet or sys.stderr is None:
+    if quiet:
         return SILENT
     return BarProgress(Console(stderr=True)) if sys.stderr.isatty() else LineProgress()
 
@@ -133,10 +133,5 @@ class _Line:
 
 
 def _write(line: str) -> None:
-    try:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
-    except OSError:
-        # Whoever does not hear of progress wants the work all the same; what was not written would
-        # fail again at the end of the process.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    # Whoever does not hear of progress wants the work all the same.
+    write(sys.stderr, f"{line}\n")

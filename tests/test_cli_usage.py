@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -67,6 +68,25 @@ def test_progress_that_nobody_can_be_told_of_ends_no_work(tmp_path: Path, unbuff
     assert done.returncode == 0
     assert b"Simulated log" in done.stdout
     assert list((tmp_path / "raw").iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["simulate", "--sessions=9", "--out=raw"]])
+@pytest.mark.parametrize("closed_output", [1, 2])
+def test_an_output_that_is_closed_is_no_error(
+    tmp_path: Path, arguments: list[str], closed_output: int
+) -> None:
+    program = shlex.join([sys.executable, "-m", "cartwise", *arguments])
+    told = subprocess.run(
+        ["sh", "-c", f"{program} {closed_output}>&-"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0
+    assert "Traceback" not in told.stderr
+    for file in tmp_path.glob("raw/*.csv"):
+        assert file.read_text().startswith("event_time,")
 
 
 def test_what_lies_below_a_closed_folder_is_named(cartwise: Commands) -> None:
