@@ -7,15 +7,15 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, Final
 
-from cartwise.disk import writable
 from cartwise.errors import CartwiseError, OutputError
+from cartwise.folders import locked
 from cartwise.masking import masked
 
 EXPERIMENT: Final = "cartwise"
@@ -41,6 +41,9 @@ _IMPATIENCE: Final = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUE
 """For what is asked while nothing is done yet, or is asked again soon."""
 
 _LONGEST_REASON: Final = 200
+
+_PATIENCE_SECONDS: Final = 60.0
+"""For another process that makes the tables, which takes seconds."""
 
 _UNREACHABLE: Final = (
     "MLflow at '{uri}' could not be asked, so the run could not be tracked ({reason}): start it, "
@@ -69,20 +72,26 @@ def opened(place: Tracking, refusal: type[CartwiseError], sentence: str) -> Iter
     ``sentence``, with ``{uri}`` and ``{reason}`` filled in and no password. The environment stays
     as it was.
     """
-    if place.uri is None:
-        with writable(place.folder):
-            place.folder.mkdir(parents=True, exist_ok=True)
     try:
         with warnings.catch_warnings():
             # MLflow's own, about what it and its libraries will change: nothing to do here.
             warnings.simplefilter("ignore")
             with _pointed_at(place.address) as mlflow:
+                if place.uri is None:
+                    with _alone(place):
+                        # Makes the tables, of which two at once make none that works.
+                        mlflow.get_experiment_by_name(EXPERIMENT)
                 yield mlflow
     except CartwiseError:
         raise
     except Exception as error:
         told = sentence.format(uri=place.address, reason=_reason(error))
         raise refusal(masked(told)) from error
+
+
+def _alone(place: Tracking) -> AbstractContextManager[None]:
+    """For what only one process at a time may do in a folder of our own."""
+    return nullcontext() if place.uri else locked(place.folder, "run", _PATIENCE_SECONDS)
 
 
 def require_reachable(place: Tracking) -> None:
@@ -157,8 +166,9 @@ def _pointed_at(address: str) -> Iterator[Any]:
 
 def experiment_id(mlflow: Any, place: Tracking) -> str:
     """The experiment's id; a local one keeps its artifacts in its folder, not where it runs."""
-    known = mlflow.get_experiment_by_name(EXPERIMENT)
-    if known is not None:
-        return str(known.experiment_id)
-    artifacts = None if place.uri else (place.folder.resolve() / "artifacts").as_uri()
-    return str(mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts))
+    with _alone(place):
+        known = mlflow.get_experiment_by_name(EXPERIMENT)
+        if known is not None:
+            return str(known.experiment_id)
+        artifacts = None if place.uri else (place.folder.resolve() / "artifacts").as_uri()
+        return str(mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts))

@@ -1,6 +1,8 @@
 import logging
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from cartwise.model.mlflow_store import Tracking, opened, require_reachable
 from cartwise.model.report.plots import PLOTS
 from cartwise.model.tracking import TrackedRun, track
 from cartwise.model.usage import Sample, measured
+from tests.commands import without_settings
 from tests.model.conftest import Outcome
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and its libraries
@@ -200,3 +203,23 @@ def test_what_an_error_hides_is_not_told(tmp_path: Path) -> None:
     assert told_of(error, tmp_path) == "hidden"
     error.__suppress_context__ = True
     assert told_of(error, tmp_path) == "said"
+
+
+def test_first_runs_at_once_make_one_store(tmp_path: Path) -> None:
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.model.racing"],
+            cwd=tmp_path,
+            env={**without_settings(), "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    assert [racer.stdout and racer.stdout.readline() for racer in racers] == ["ready\n"] * 3
+    for racer in racers:
+        assert racer.stdin
+        racer.stdin.close()
+    assert [racer.wait() for racer in racers] == [0, 0, 0]
+    assert len({racer.stdout and racer.stdout.read() for racer in racers}) == 1
