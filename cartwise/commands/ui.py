@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-from contextlib import suppress
 from typing import Annotated, Final
 
 import typer
@@ -15,6 +14,7 @@ from cartwise.page.serving import open_page, private_folder
 
 KEY_VARIABLE: Final = "CARTWISE_KEY"
 PASSWORD_VARIABLE: Final = "CARTWISE_PAGE_PASSWORD"  # noqa: S105 - a variable's name
+NEW_KEY: Final = "cartwise keys create page --scope score --scope read"
 DEFAULT_API: Final = "http://127.0.0.1:8000"
 
 
@@ -39,20 +39,22 @@ def ui(
         private_folder() as folder,
         open_page(create_page(client, folder), host, port, login) as url,
     ):
-        _warn_of_a_refused_key(client)
+        _warn_of_the_api(client)
         sys.stderr.write(f"the page is at {url} (Ctrl-C ends it)\n")
         # Not pause(), which would not hear of a signal that came just before it.
         while True:
             time.sleep(1)
 
 
-def _warn_of_a_refused_key(client: Client) -> None:
-    # An API that is away may come; the page says by itself that it is.
-    with suppress(ApiError):
-        try:
-            client.status()
-        except KeyRefused as refused:
-            sys.stderr.write(
-                f"the API at {client.url} refuses the page, whose key is in {KEY_VARIABLE}: "
-                f"{refused}\n"
-            )
+def _warn_of_the_api(client: Client) -> None:
+    # Only warn: an API that is away may come.
+    try:
+        client.status()
+    except KeyRefused as refused:
+        given = "whose key is in" if os.environ.get(KEY_VARIABLE) else "which has no key in"
+        sys.stderr.write(
+            f"the API at {client.url} refuses the page, {given} {KEY_VARIABLE} ({refused}): "
+            f"make one where the API runs, with '{NEW_KEY}', and start the page with it\n"
+        )
+    except ApiError as error:
+        sys.stderr.write(f"{error}\n")

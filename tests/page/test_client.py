@@ -84,16 +84,29 @@ def test_a_refusal_is_told_with_its_place(site: Site) -> None:
         wrong.models()
 
 
-@pytest.mark.parametrize("key", ["", "cw_wrong"])
-def test_a_page_whose_key_is_refused_says_so_before_where_it_is(site: Site, key: str) -> None:
-    program = [sys.executable, "-m", "cartwise", "ui", "--api", site.api, "--port", "0"]
+def said_first(api: str, key: str) -> str:
+    """The first line that the page's command says."""
+    program = [sys.executable, "-m", "cartwise", "ui", "--api", api, "--port", "0"]
     env = os.environ | {"CARTWISE_KEY": key}
     with subprocess.Popen(program, env=env, stderr=subprocess.PIPE, text=True) as page:
         assert page.stderr is not None
         said = page.stderr.readline()
         page.terminate()
         page.wait(30)
-    assert f"the API at {site.api} refuses the page, whose key is in CARTWISE_KEY: " in said
+    return said
+
+
+def test_a_page_whose_api_is_away_says_what_to_start(nobody: Client) -> None:
+    said = said_first(nobody.url, "")
+    assert said.startswith(f"the API at {nobody.url} does not answer: start it with")
+
+
+@pytest.mark.parametrize("key", ["", "cw_wrong"])
+def test_a_page_whose_key_is_refused_says_so_before_where_it_is(site: Site, key: str) -> None:
+    said = said_first(site.api, key)
+    given = "whose key is in" if key else "which has no key in"
+    assert f"the API at {site.api} refuses the page, {given} CARTWISE_KEY" in said
+    assert "with 'cartwise keys create page --scope score --scope read'" in said
 
 
 def test_a_report_executes_nothing(site: Site) -> None:
