@@ -66,16 +66,13 @@ class IngestReport:
 
     def refusals(self) -> dict[str, str]:
         """Every rule that rows broke, with how many did and an example."""
-        return {rule: f"{rows:,}{self.such_as(rule)}" for rule, rows in self.by_rule.items()}
+        shown = {rule: f", such as {example}" for rule, example in self.examples.items()}
+        return {rule: f"{rows:,}{shown.get(rule, '')}" for rule, rows in self.by_rule.items()}
 
     @property
     def passed_over(self) -> tuple[str, ...]:
         """The files that have columns but no rows."""
         return tuple(source.path for source in self.sources if not source.rows_in)
-
-    def such_as(self, rule: str) -> str:
-        """A rule's example, to go on with after what broke it; empty where none was kept."""
-        return f", such as {self.examples[rule]}" if rule in self.examples else ""
 
 
 def require_events(report: IngestReport, lake: Path) -> None:
