@@ -151,11 +151,11 @@ def _hindsight(client: Client, values: Mapping[str, str], features: Mapping[str,
 
 
 def _said(client: Client, values: Mapping[str, str]) -> str:
-    """What was said of a cart of late; nothing where the API does not tell."""
+    """What was said first of a cart of late; nothing where the API does not tell."""
     with suppress(ApiError):
-        for one in client.recent(RECENT):
-            if _texts(one["cart"]) == values:
-                return f" Then, it was {one['probability']:.1%}."
+        latest_first = client.recent(RECENT)
+        said = [one["probability"] for one in latest_first if _texts(one["cart"]) == values]
+        return f" Then, it was {said[-1]:.1%}." if said else ""
     return ""
 
 

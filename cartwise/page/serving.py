@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import gradio as gr
 
@@ -13,16 +14,28 @@ from cartwise.errors import OutputError
 from cartwise.hosts import is_loopback
 from cartwise.page.style import CSS, theme
 
+_COPIES: Final = "GRADIO_TEMP_DIR"
+
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
     """A folder for what visitors send and fetch: nobody else may read it, and it goes at the end.
 
-    To be opened before the page is made, since Gradio's own copies lie there, too.
+    To be opened before the page is made, since Gradio's own copies lie there, too. Where somebody
+    has set where these lie, it is made there.
     """
-    with tempfile.TemporaryDirectory(prefix="cartwise-page-", ignore_cleanup_errors=True) as name:
-        os.environ["GRADIO_TEMP_DIR"] = name
-        yield Path(name)
+    before = os.environ.get(_COPIES)
+    with tempfile.TemporaryDirectory(
+        prefix="cartwise-page-", dir=before, ignore_cleanup_errors=True
+    ) as name:
+        os.environ[_COPIES] = name
+        try:
+            yield Path(name)
+        finally:
+            if before is None:
+                del os.environ[_COPIES]
+            else:
+                os.environ[_COPIES] = before
 
 
 @contextmanager

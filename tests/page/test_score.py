@@ -1,3 +1,4 @@
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -6,8 +7,9 @@ import pytest
 from cartwise.errors import InputError
 from cartwise.page.client import Client
 from cartwise.page.score import EXAMPLE, _answered, beginning, cart_of, first_cart
+from cartwise.page.serving import private_folder
 from tests.serving.running import running
-from tests.serving.worlds import cart_json, history, make_world, write_model
+from tests.serving.worlds import CART_TIME, cart_event, cart_json, history, make_world, write_model
 
 
 def test_a_typed_cart_keeps_every_digit_and_leaves_out_what_is_empty() -> None:
@@ -55,3 +57,27 @@ def test_a_score_is_shown_although_those_of_late_cannot_be_asked_for(tmp_path: P
     assert "likely to be bought" in told["score"]
     assert "not what was said when the cart came" in told["score"]
     assert told["score"] == told["all"]
+
+
+def test_of_answers_to_one_cart_the_first_is_what_was_said_then(tmp_path: Path) -> None:
+    world = make_world(write_model(tmp_path / "model"))
+    world.states.apply(history())
+    cart = cart_json()
+    with running(world.app) as api, closing(Client(api, world.keys["all"])) as client:
+        first = client.score(cart, 0)["probability"]
+        world.states.apply([cart_event(time=CART_TIME + minute * 60) for minute in range(1, 9)])
+        again = client.score(cart, 0)["probability"]
+        told = _answered(client, {name: str(value) for name, value in cart.items()})
+    assert f"{first:.1%}" != f"{again:.1%}"
+    assert f"Then, it was {first:.1%}." in told
+
+
+def test_a_folder_for_copies_that_somebody_chose_is_kept_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    with private_folder() as folder:
+        assert folder.parent == tmp_path
+        assert os.environ["GRADIO_TEMP_DIR"] == str(folder)
+    assert os.environ["GRADIO_TEMP_DIR"] == str(tmp_path)
+    assert list(tmp_path.iterdir()) == []
