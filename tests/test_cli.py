@@ -215,6 +215,8 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
     Path("project/events").mkdir(parents=True)
     Path("project/model").mkdir()
     Path("project/report.html").write_text("mine")
+    Path("mixed/events").mkdir(parents=True)
+    Path("mixed/events/notes.txt").write_text("mine")
     Path("figures").mkdir()
     Path("figures/gain.csv").write_text("mine")
     Path("kept/training").mkdir(parents=True)
@@ -225,6 +227,8 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
     score = ("score", "--model", "out/model", "--events", "out/events", "-q", "--out")
     evaluate = ("evaluate", "--model", "out/model", "--training", "out/training", "-q", "--out")
     for command in [
+        ("ingest", "raw", "--out", "thesis"),
+        ("ingest", "raw", "--out", "thesis/notes.txt"),
         ("features", "--events", "out/events", "--out", "thesis"),
         ("features", "--events", "out/events", "--out", "out/events"),
         ("features", "--events", "out/events", "--out", "out"),
@@ -252,6 +256,7 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
         ("run", "raw", "--out", "thesis"),
         ("run", "raw", "--out", "taken"),
         ("run", "raw", "--out", "project"),
+        ("run", "raw", "--out", "mixed"),
         ("run", "raw", "--out", "kept"),
         ("run", "out/model/plots.csv", "--out", "out"),
         ("run", "out/events", "--out", "out"),

@@ -28,7 +28,7 @@ from cartwise.data.earlier_files import (
     told_files,
 )
 from cartwise.data.ingest_report import IngestReport, SourceReport
-from cartwise.data.lake import day_path, gone_files, row_count, stored_file
+from cartwise.data.lake import day_path, gone_files, require_free, row_count, stored_file
 from cartwise.data.quarantine import Quarantine
 from cartwise.data.refusals import Example, first_of_each_rule
 from cartwise.data.sources import Piece, Source, find_sources, read
@@ -79,7 +79,9 @@ def ingest(
     Raises:
         InputError: a source is missing, damaged or no event file.
         OutputError: ``out`` cannot be written, or another ingest is at work in it.
+        PlaceTaken: it holds other things and no lake.
     """
+    require_free(out)
     found = find_sources(sources, out, skip)
     identity = [_identity(source) for source in found]
     with locked(out, "ingest"), writable(out):

@@ -14,14 +14,16 @@ import polars as pl
 import pyarrow.parquet as pq
 from polars.io.plugins import register_io_source
 
+from cartwise import folders
 from cartwise.checksums import SUMS, read_sums, require_as_written
-from cartwise.data.publication import STAGING, require_settled
+from cartwise.data.publication import REPORT, STAGING, require_settled
 from cartwise.disk import readable
 from cartwise.errors import InputError
 from cartwise.events import COLUMNS, EVENT_SCHEMA
 
 _DAY: Final = "event_date="
 _EVENTS: Final = "events.parquet"
+_VOLUMES_OWN: Final = "lost+found"
 _ROW_GROUP_ROWS: Final = 2**18
 _ROW_GROUP_BYTES: Final = 2**28
 _SAME_EVENT_HINT: Final = ("event_time", "user_id", "product_id")
@@ -55,6 +57,15 @@ def stored_days(lake: Path) -> list[date]:
             f"{gone[0]} is gone: {_INGEST_ALL}; or, to do without that day, delete {gone[0].parent}"
         )
     return days_named(held, lake)
+
+
+def require_free(folder: Path) -> None:
+    """Raise PlaceTaken where a folder holds other things and no lake; hidden ones do not count."""
+    with readable(folder):
+        names = _names_in(folder)
+        if not any(name.startswith(_DAY) or name in (REPORT, STAGING) for name in names):
+            hidden = [name for name in names if name.startswith(".")]
+            folders.require_free(folder, [*hidden, _VOLUMES_OWN], "a lake")
 
 
 def _names_in(lake: Path) -> list[str]:

@@ -13,7 +13,7 @@ from cartwise.data.lake import day_path, read_day, read_through, stored_days
 from cartwise.data.log import Log
 from cartwise.data.simulate import simulate
 from cartwise.data.training_set import TrainingSetSettings, build
-from cartwise.errors import InputError
+from cartwise.errors import InputError, PlaceTaken
 from cartwise.events import COLUMNS, EVENT_SCHEMA
 from tests.damage import break_column
 from tests.data.raw_files import at, event, write_rows
@@ -119,6 +119,20 @@ def test_damage_in_one_of_several_days_names_the_day(tmp_path: Path) -> None:
     file.write_bytes(b"PAR1" + b"\xff" * 200 + file.read_bytes()[204:])
     with pytest.raises(InputError, match=r"2019-10-02.*events\.parquet is damaged or cut short"):
         read_through(tmp_path / "lake", days, COLUMNS, 0, 3)
+
+
+def test_a_folder_without_a_lake_takes_one_if_it_holds_but_hidden_things(tmp_path: Path) -> None:
+    source, lake = write_rows(tmp_path / "log.csv", [event()]), tmp_path / "lake"
+    for name in (".gitkeep", "lost+found", "notes.txt"):
+        lake.mkdir(exist_ok=True)
+        (lake / name).write_text("mine")
+        if name == "notes.txt":
+            with pytest.raises(PlaceTaken, match=r"holds 'notes\.txt', which is not of a lake"):
+                ingest([source], lake)
+        else:
+            ingest([source], lake)
+            ingest([source], lake)
+            shutil.rmtree(lake)
 
 
 @pytest.mark.parametrize("column", ["event_time", "user_id", "user_session", "brand", None])

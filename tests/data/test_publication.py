@@ -181,11 +181,17 @@ def test_a_lake_takes_one_ingest_at_a_time(tmp_path: Path) -> None:
     assert ingest([source], tmp_path / "lake").rows_out == 3
 
 
-@pytest.mark.parametrize("lake", ["file", "file/below/it"])
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, lake: str) -> None:
+@pytest.mark.parametrize(
+    ("lake", "told"),
+    [
+        ("file", "file' is a file: choose a folder for a lake"),
+        ("file/below/it", r"cannot be written .*: free space, check permissions"),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, lake: str, told: str) -> None:
     source = write_rows(tmp_path / "log.csv", TODAY)
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match=r"cannot be written .*: free space, check permissions"):
+    with pytest.raises(OutputError, match=told):
         ingest([source], tmp_path / lake)
     assert (tmp_path / "file").read_text() == "in the way"
 
