@@ -11,7 +11,7 @@ import typer
 
 from cartwise import __version__
 from cartwise.errors import CartwiseError
-from cartwise.outputs import open_closed, write
+from cartwise.outputs import open_closed, unfailing_stderr, write
 from cartwise.settings import Settled, file_settings, settings_file
 
 FIRST_STEPS: Final = "First steps"
@@ -72,6 +72,11 @@ COMMANDS: Final = (
 def main() -> None:
     """Run the command line; an expected error is one sentence and its exit code."""
     open_closed()
+    with unfailing_stderr():
+        _run()
+
+
+def _run() -> None:
     signal.signal(signal.SIGTERM, _stop)
     # Threads that train would else burn, to wait for each other, what other programs compute with:
     # on a busy machine that took four times as long. Read when the library is loaded.

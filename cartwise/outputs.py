@@ -2,7 +2,9 @@
 
 import os
 import sys
-from typing import TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, suppress
+from typing import Any, TextIO, cast
 
 
 def open_closed() -> None:
@@ -13,6 +15,36 @@ def open_closed() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
+@contextmanager
+def unfailing_stderr() -> Iterator[None]:
+    """A block whose work no standard error ends that is full, or whose terminal is gone."""
+    output = sys.stderr
+    try:
+        with redirect_stderr(cast("TextIO", _Unfailing(output))):
+            yield
+    finally:
+        write(output, "")
+
+
+class _Unfailing:
+    """An output that tells nobody what it cannot take; it keeps some, for when it can again."""
+
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._output, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._output.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._output.flush()
+
+
 def write(output: TextIO, text: str) -> bool:
     """Whether an output takes a text; if not, all that it still holds is dropped."""
     try:
@@ -20,6 +52,8 @@ def write(output: TextIO, text: str) -> bool:
         output.flush()
     except OSError:
         # What was not written would fail again at the end of the process.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, output.fileno())
+        os.close(nowhere)
         return False
     return True

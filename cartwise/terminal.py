@@ -19,7 +19,6 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from cartwise.counting import counted
-from cartwise.outputs import write
 from cartwise.progress import SILENT, Advance, Progress
 
 SECONDS_BETWEEN_LINES: Final = 10.0
@@ -133,5 +132,5 @@ class _Line:
 
 
 def _write(line: str) -> None:
-    # Whoever does not hear of progress wants the work all the same.
-    write(sys.stderr, f"{line}\n")
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

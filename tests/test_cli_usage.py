@@ -70,6 +70,16 @@ def test_progress_that_nobody_can_be_told_of_ends_no_work(tmp_path: Path, unbuff
     assert list((tmp_path / "raw").iterdir())
 
 
+def test_a_terminal_that_goes_away_ends_no_work(tmp_path: Path) -> None:
+    terminal, stderr = os.openpty()
+    program = [sys.executable, "-m", "cartwise", "simulate", "--sessions", "9", "--out", "raw"]
+    with subprocess.Popen(program, cwd=tmp_path, stderr=stderr, stdout=subprocess.DEVNULL) as work:
+        os.close(stderr)
+        os.close(terminal)
+    assert work.returncode == 0
+    assert list((tmp_path / "raw").iterdir())
+
+
 @pytest.mark.parametrize("arguments", [["--version"], ["simulate", "--sessions=9", "--out=raw"]])
 @pytest.mark.parametrize("closed_output", [1, 2])
 def test_an_output_that_is_closed_is_no_error(
