@@ -15,6 +15,9 @@ import polars as pl
 
 from cartwise.events import COLUMNS, EVENT_SCHEMA, EVENT_TYPES, HIGHEST_PRICE
 
+TYPE_RULE: Final = "event_type_known"
+"""The rule that rows break whose shop calls its events otherwise."""
+
 LINE: Final = "line"
 """Column with a row's place in its source: 1-based line of a text file, row of a Parquet file."""
 

@@ -27,10 +27,10 @@ from cartwise.data.earlier_files import (
     other_files,
     told_files,
 )
-from cartwise.data.ingest_report import IngestReport, SourceReport
+from cartwise.data.ingest_report import TOLD_TYPES, IngestReport, SourceReport
 from cartwise.data.lake import day_path, gone_files, require_free, row_count, stored_file
 from cartwise.data.quarantine import Quarantine
-from cartwise.data.refusals import Example, first_of_each_rule
+from cartwise.data.refusals import MOST_TYPES, Example, first_of_each_rule, unknown_types
 from cartwise.data.sources import Piece, Source, find_sources, read
 from cartwise.data.spill import Spill
 from cartwise.disk import readable, writable
@@ -123,6 +123,7 @@ class _Parted:
     events: pl.DataFrame
     refused: pl.DataFrame
     examples: dict[str, Example]
+    unknown_types: Counter[str]
 
 
 @dataclass
@@ -130,6 +131,7 @@ class _Tally:
     rows_in: int = 0
     by_rule: Counter[str] = field(default_factory=Counter)
     examples: dict[str, Example] = field(default_factory=dict)
+    unknown_types: Counter[str] = field(default_factory=Counter)
     flagged: Counter[str] = field(default_factory=Counter)
     times: list[datetime] = field(default_factory=list)
 
@@ -138,6 +140,8 @@ class _Tally:
         self.rows_in += rows.height
         self.by_rule.update(rows.refused["rules"].explode(empty_as_null=False).to_list())
         self.examples = {**rows.examples, **self.examples}
+        types = self.unknown_types + rows.unknown_types
+        self.unknown_types = Counter(dict(types.most_common(MOST_TYPES)))
         self.flagged.update(
             price_zero=int((events["price"] == 0).sum()),
             session_missing=events["user_session"].null_count(),
@@ -183,6 +187,7 @@ def _stage(
         first_event=tally.times[0].isoformat() if tally.times else None,
         last_event=tally.times[1].isoformat() if tally.times else None,
         examples=dict(sorted(tally.examples.items())),
+        unknown_types=dict(tally.unknown_types.most_common(TOLD_TYPES)),
     )
     _check_conservation(report)
     return report
@@ -211,7 +216,8 @@ def _part(source: Source, piece: Piece) -> _Parted:
     checked = check(rows.fields)
     refused = pl.concat([rows.malformed, rows.with_text(checked.refused)])
     examples = first_of_each_rule(source, rows, refused)
-    return _Parted(piece.height, checked.events, refused, examples)
+    types = unknown_types(rows, refused)
+    return _Parted(piece.height, checked.events, refused, examples, types)
 
 
 def _finish_days(spill: Spill, ready: Path, out: Path, progress: Progress) -> int:

@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 
 from cartwise.data import quarantine
-from cartwise.data.refusals import Example
+from cartwise.data.contract import TYPE_RULE
+from cartwise.data.refusals import Example, printable
 from cartwise.errors import InputError
+
+TOLD_TYPES: Final = 10
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class IngestReport:
         held: the files whose events it holds now, each by its path from the lake's folder; it
             remembers the latest 1,000.
         examples: under each rule of ``by_rule`` the first row that broke it.
+        unknown_types: the event types that most rows were refused for, with how many, in that
+            order; at most ``TOLD_TYPES``.
     """
 
     rows_in: int
@@ -54,6 +59,7 @@ class IngestReport:
     earlier: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     examples: dict[str, Example] = field(default_factory=dict)
+    unknown_types: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON takes it."""
@@ -67,7 +73,15 @@ class IngestReport:
     def refusals(self) -> dict[str, str]:
         """Every rule that rows broke, with how many did and an example."""
         shown = {rule: f", such as {example}" for rule, example in self.examples.items()}
+        if TYPE_RULE in self.by_rule:
+            shown[TYPE_RULE] = f"{shown.get(TYPE_RULE, '')}; by type: {self._types()}"
         return {rule: f"{rows:,}{shown.get(rule, '')}" for rule, rows in self.by_rule.items()}
+
+    def _types(self) -> str:
+        told = [f"'{printable(kind)}' {rows:,}" for kind, rows in self.unknown_types.items()]
+        if more := self.by_rule[TYPE_RULE] - sum(self.unknown_types.values()):
+            told.append(f"others {more:,}")
+        return ", ".join(told)
 
     @property
     def passed_over(self) -> tuple[str, ...]:

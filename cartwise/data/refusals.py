@@ -1,17 +1,22 @@
-"""An example for every rule that rows broke: where it stands, and what would be accepted."""
+"""An example for every rule that rows broke: where it stands, and what would be accepted; and all
+event types that are not known."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final, Self
 
 import polars as pl
 
-from cartwise.data.contract import LINE, accepted_by, column_of
+from cartwise.data.contract import LINE, TYPE_RULE, accepted_by, column_of
 from cartwise.data.quarantine import Broken
 from cartwise.data.raw_rows import TEXT, RawRows, as_texts
 from cartwise.data.sources import Source, Unit
 
 _LONGEST: Final = 120
 """So many characters are enough to know a value again, and show most lines whole."""
+
+MOST_TYPES: Final = 1000
+"""Of more unknown event types, only the most frequent are counted."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Example:
         return cls(row.source, unit, row.line, _shortened(row.text), accepted_by(row.rule))
 
     def __str__(self) -> str:
-        value = _printable(self.value)
+        value = printable(self.value)
         return f"{self.source}, {self.unit} {self.line}: '{value}' (accepted: {self.accepted})"
 
 
@@ -58,6 +63,19 @@ def first_of_each_rule(source: Source, rows: RawRows, refused: pl.DataFrame) -> 
     return examples
 
 
+def unknown_types(rows: RawRows, refused: pl.DataFrame) -> Counter[str]:
+    """How many of these rows have each event type that is not known."""
+    lines = refused.filter(pl.col("rules").list.contains(TYPE_RULE))[LINE]
+    types = rows.fields.filter(pl.col(LINE).is_in(lines.implode())).group_by(
+        "event_type", maintain_order=True
+    )
+    counts = types.len().sort("len", descending=True, maintain_order=True)
+    found: Counter[str] = Counter()
+    for kind, count in counts.head(MOST_TYPES).iter_rows():
+        found[_shortened(kind)] += count
+    return found
+
+
 def _texts_by_line(fields: pl.DataFrame) -> dict[int, dict[str, str]]:
     texts = fields.select(LINE, *as_texts(fields.schema))
     return {row[LINE]: row for row in texts.iter_rows(named=True)}
@@ -67,7 +85,8 @@ def _shortened(value: str) -> str:
     return value if len(value) <= _LONGEST else f"{value[: _LONGEST - 1]}…"
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
+    """A value on one line, with escapes for signs that a terminal would obey."""
     return "".join(sign if sign.isprintable() else _escaped(sign) for sign in value)
 
 

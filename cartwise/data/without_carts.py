@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cartwise.counting import counted
 from cartwise.data import quarantine
-from cartwise.data.contract import column_of
+from cartwise.data.contract import TYPE_RULE, column_of
 from cartwise.data.log import Log
 from cartwise.data.outages import hourly_counts
 from cartwise.data.refusals import Example
@@ -41,6 +41,6 @@ def _refused(lake: Path) -> str:
         f"; the ingest refused {counted(most.rows, 'row')} because of "
         f"{column_of(most.rule) or most.rule}, such as {Example.kept(most)}"
     )
-    if most.rule != "event_type_known":
+    if most.rule != TYPE_RULE:
         return told
     return f"{told}: if that is your cart, call it 'cart' in the log, and ingest it again"

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from cartwise.data import ingest as ingesting
 from cartwise.data import sources
 from cartwise.data.contract import ACCEPTED, EventContract, accepted_by, column_of
 from cartwise.data.ingest import ingest
@@ -77,6 +78,33 @@ def test_the_first_row_of_all_files_and_blocks_is_shown(
     write_rows(Path("raw/3.csv"), wrong[::-1])
     said = words(cartwise("ingest", "raw", "--out", "events", "-q").out)
     assert "price_not_negative 78, such as raw/2.csv, line 8: '-1' (accepted" in said
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_all_event_types_that_are_not_known_are_counted(
+    cartwise: Commands, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "_BLOCK_BYTES", 300)
+    kinds = ["add", *["view_item"] * 7, *["add"] * 2, "\tpay", *(f"t{n:02}" for n in range(12))]
+    write_rows(Path(f"log{ending}"), [*GOOD, *(event(event_type=kind) for kind in kinds)])
+    told = cartwise("ingest", f"log{ending}", "--out", "events", "-q")
+    types = ", ".join(f"'t{number:02}' 1" for number in range(7))
+    assert rf"; by type: 'view_item' 7, 'add' 3, '\tpay' 1, {types}, others 5" in words(told.out)
+    write_rows(Path(f"bad{ending}"), [event(event_type=kind) for kind in kinds[:8]])
+    told = cartwise("ingest", f"bad{ending}", "--out", "none", "-q")
+    assert told.err.endswith("or purchase); by type: 'view_item' 7, 'add' 1\n")
+
+
+def test_event_types_are_counted_in_bounded_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingesting, "MOST_TYPES", 5)
+    monkeypatch.setattr(sources, "_BLOCK_BYTES", 3000)
+    kinds = [f"{number}" * 1000 for number in range(30)]
+    file = write_rows(tmp_path / "log.csv", [event(event_type=kind) for kind in kinds])
+    types = ingest([file], tmp_path / "lake").unknown_types
+    assert len(types) == 5
+    assert max(map(len, types)) == 120
 
 
 def test_columns_in_another_order_show_the_field_that_is_wrong(cartwise: Commands) -> None:
