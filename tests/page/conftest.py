@@ -71,7 +71,8 @@ def own_process(api: str, key: str, **variables: str) -> Iterator[str]:
     env = os.environ | {"CARTWISE_KEY": key} | variables
     with subprocess.Popen(program, env=env, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        said = process.stderr.readline()
+        # An API that is away, or refuses the key, is told before.
+        said = next(line for line in process.stderr if "the page is at" in line)
         try:
             yield re.search(r"http://[\d.:]+", said)[0]  # type: ignore[index]
         finally:
