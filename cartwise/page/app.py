@@ -13,7 +13,8 @@ from cartwise.page.model import model_tab
 from cartwise.page.polling import Polling
 from cartwise.page.score import score_tab
 
-LOOKS_EVERY: Final = {"Live": 2.0, "Model": 5.0, "Health": 5.0}
+BEGINS_WITH: Final = "Score a cart"
+LOOKS_EVERY: Final = {BEGINS_WITH: 5.0, "Live": 2.0, "Model": 5.0, "Health": 5.0}
 """Seconds between two looks of a tab that is shown."""
 
 
@@ -32,10 +33,10 @@ def create_page(client: Client, folder: Path) -> gr.Blocks:
         gr.Markdown(
             "# Cartwise\nHow likely is a product that was just put into a cart to be bought?"
         )
-        polling = Polling(page, LOOKS_EVERY)
+        polling = Polling(page, LOOKS_EVERY, BEGINS_WITH)
         with gr.Tabs():
-            with polling.tab("Score a cart"):
-                score_tab(client, [page.load])
+            with polling.tab(BEGINS_WITH) as tab:
+                score_tab(client, polling.moments(tab))
             with polling.tab("Live") as tab:
                 live_tab(client, polling.moments(tab))
             with polling.tab("Batch"):

@@ -23,6 +23,10 @@ class KeyRefused(ApiError):
     """The API does not know the key, misses one, or the key lacks a scope."""
 
 
+class Away(ApiError):
+    """The API does not answer: it may come back."""
+
+
 class TooOften(ApiError):
     """The key's rate is used up; ``wait_seconds`` tell when to come again."""
 
@@ -105,7 +109,7 @@ class Client:
         try:
             response = self._http.request(method, path, **request)
         except httpx.HTTPError as error:
-            raise ApiError(
+            raise Away(
                 f"the API at {self.url} does not answer: start it with 'cartwise serve', or wait "
                 "for it to come back"
             ) from error

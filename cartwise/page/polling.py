@@ -16,10 +16,15 @@ Moments = Sequence[Callable[..., Any]]
 class Polling:
     """The tabs of a page, of which only the one that is shown asks again by itself."""
 
-    def __init__(self, page: gr.Blocks, seconds: Mapping[str, float]) -> None:
-        """``seconds`` between two looks, by the label of a tab; to be made before the tabs are."""
+    def __init__(self, page: gr.Blocks, seconds: Mapping[str, float], shown: str) -> None:
+        """``seconds`` between two looks, by the label of a tab; to be made before the tabs are.
+
+        ``shown`` is the tab that a page begins with.
+        """
         self._page = page
-        self._timers = {label: gr.Timer(every, active=False) for label, every in seconds.items()}
+        self._timers = {
+            label: gr.Timer(every, active=label == shown) for label, every in seconds.items()
+        }
 
     def tab(self, label: str) -> gr.Tab:
         """A tab whose timer, if it has one, runs while it is shown, and no other one does.

@@ -9,7 +9,7 @@ import gradio as gr
 
 from cartwise.duration import format_duration
 from cartwise.errors import ApiError, InputError
-from cartwise.page.client import Client, Facts
+from cartwise.page.client import Away, Client, Facts
 from cartwise.page.fields import CART
 from cartwise.page.hindsight import seconds_after
 from cartwise.page.markup import error, note, tag, warning
@@ -18,6 +18,10 @@ from cartwise.page.waterfall import waterfall
 
 REASONS: Final = 8
 RECENT: Final = 50
+FIRST: Final = "first"
+AGAIN: Final = "again"
+DONE: Final = ""
+"""What is due at the next moment: to begin, to ask again what was not answered, or nothing."""
 INTEGERS: Final = frozenset({"user_id", "product_id", "category_id"})
 EXAMPLE: Final = {
     "user_id": "520088904",
@@ -29,17 +33,19 @@ EXAMPLE: Final = {
     "user_session": "4d3b30da-a5e4-49df-b1a8-ba5943f1dd33",
     "event_time": "2019-12-06T12:00:00Z",
 }
+NO_ANSWER: Final = note("The answer will stand here.")
 
 
 def score_tab(client: Client, moments: Moments) -> None:
-    """Build the tab; at ``moments``, it shows a cart of the shop instead of the example."""
+    """Build the tab; at ``moments``, it shows a cart of the shop instead of the example, and asks
+    again what the API, being away, did not answer."""
     # Gradio's number fields lose digits of ids beyond 2^53: they are text here.
     with gr.Row():
         picked = gr.Dropdown(
             label="Carts of late", choices=[], value=None, info="or type one below", scale=4
         )
         again = gr.Button("Look for newer carts", scale=1, size="sm")
-    known, first = gr.State({}), gr.State(({}, ""))
+    known, first, due = gr.State({}), gr.State(({}, "")), gr.State(FIRST)
     boxes = []
     for names in (list(CART)[:4], list(CART)[4:]):
         with gr.Row():
@@ -48,56 +54,80 @@ def score_tab(client: Client, moments: Moments) -> None:
                 for name in names
             ]
     ask = gr.Button("Score this cart", variant="primary")
-    shown = gr.HTML(note("The answer will stand here."), elem_id="answer")
+    shown = gr.HTML(NO_ANSWER, elem_id="answer")
 
-    def look() -> tuple[Any, dict[str, Any]]:
+    def look() -> tuple[Any, Any, Any]:
         try:
             carts = {_title(one["cart"]): one["cart"] for one in client.recent(RECENT)}
-        except ApiError:
-            carts = {}
-        return gr.Dropdown(choices=list(carts)), carts
+        except ApiError as problem:
+            return gr.skip(), gr.skip(), error(problem)
+        return gr.Dropdown(choices=list(carts)), carts, gr.skip()
 
     def fill(title: str | None, carts: dict[str, Any]) -> list[Any]:
         cart = carts.get(title or "")
         return list(_texts(cart).values()) if cart else [gr.skip() for _ in CART]
 
-    def begin(*values: str) -> tuple[Facts, str]:
-        if dict(zip(CART, values, strict=True)) != EXAMPLE:
-            return {}, ""
-        cart = first_cart(client)
-        return cart, _answered(client, _texts(cart)) if CART.keys() <= cart.keys() else ""
+    def begin(due: str, *values: str) -> tuple[tuple[Facts, str], str]:
+        typed = dict(zip(CART, values, strict=True))
+        if due == AGAIN and typed != EXAMPLE:
+            told, due = _answered(client, typed)
+            return ({}, told), due
+        if due == DONE or typed != EXAMPLE:
+            return ({}, ""), DONE
+        return _first_answer(client)
 
     def begun(first: tuple[Facts, str], carts: dict[str, Any], *values: str) -> list[Any]:
         (cart, told), typed = first, dict(zip(CART, values, strict=True))
         texts = beginning(cart, typed)
         boxes = [texts.get(name, gr.skip()) for name in CART]
-        if not told or typed != EXAMPLE:
+        if not _is_whole(cart):
+            return [gr.skip(), gr.skip(), told or gr.skip(), *boxes]
+        if typed != EXAMPLE:
             return [gr.skip(), gr.skip(), gr.skip(), *boxes]
         carts = carts | {_title(cart): cart}
         return [gr.Dropdown(choices=list(carts), value=_title(cart)), carts, told, *boxes]
 
-    def answer(*values: str) -> str:
+    def answer(*values: str) -> tuple[str, str]:
         return _answered(client, dict(zip(CART, values, strict=True)))
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
     # The API may take its time: what the boxes hold is asked again after its answer.
-    begins = gr.on(moments, begin, boxes, first, **QUIETLY)
-    begins = begins.then(look, None, [picked, known], **QUIETLY)
+    begins = gr.on(moments, begin, [due, *boxes], [first, due], **QUIETLY)
     begins.then(begun, [first, known, *boxes], [picked, known, shown, *boxes], **QUIETLY)
-    again.click(look, outputs=[picked, known], **private)
-    picked.focus(look, outputs=[picked, known], **private)
-    picked.input(fill, [picked, known], boxes, **private).then(answer, boxes, shown, **private)
-    ask.click(answer, boxes, shown, **private)
+    again.click(look, outputs=[picked, known, shown], **private)
+    picked.focus(look, outputs=[picked, known, shown], **private)
+    filled = picked.input(fill, [picked, known], boxes, **private)
+    filled.then(answer, boxes, [shown, due], **private)
+    ask.click(answer, boxes, [shown, due], **private)
     for box in boxes:
-        box.submit(answer, boxes, shown, **private)
+        box.submit(answer, boxes, [shown, due], **private)
+
+
+def _first_answer(client: Client) -> tuple[tuple[Facts, str], str]:
+    """A cart of the shop with what is told of it, and what is due then."""
+    try:
+        cart = first_cart(client)
+    except Away as problem:
+        return ({}, error(problem)), AGAIN
+    told, due = _answered(client, _texts(cart)) if _is_whole(cart) else (NO_ANSWER, DONE)
+    return (cart, told), due
+
+
+def _is_whole(cart: Facts) -> bool:
+    return CART.keys() <= cart.keys()
 
 
 def first_cart(client: Client) -> Facts:
-    """What to begin with: the latest cart, or the time up to which the store knows the shop."""
+    """What to begin with: the latest cart, or the time up to which the store knows the shop.
+
+    Raises Away.
+    """
     try:
         if latest := client.recent(1):
             return dict(latest[0]["cart"])
         known = client.status()["latest_event"]
+    except Away:
+        raise
     except ApiError:
         return {}
     return {"event_time": known} if known else {}
@@ -129,14 +159,15 @@ def _number(name: str, text: str) -> float:
     return number
 
 
-def _answered(client: Client, values: Mapping[str, str]) -> str:
+def _answered(client: Client, values: Mapping[str, str]) -> tuple[str, str]:
+    """What is told of a cart, and whether to ask again."""
     try:
         found = client.score(cart_of(values), REASONS, keep=False)
     except (ApiError, InputError) as problem:
-        return error(problem)
+        return error(problem), AGAIN if isinstance(problem, Away) else DONE
     hindsight = _hindsight(client, values, found["features"])
     reasons = waterfall(found["base"], found["reasons"], found["rest"])
-    return f"{answer_line(found)}{hindsight}{reasons}"
+    return f"{answer_line(found)}{hindsight}{reasons}", DONE
 
 
 def _hindsight(client: Client, values: Mapping[str, str], features: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import csv as csv_files
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from cartwise.page.score import EXAMPLE
 from tests.page.conftest import Site, own_process
-from tests.serving.worlds import cart_json
+from tests.serving.running import running
+from tests.serving.worlds import cart_json, history, make_world, write_model
 
 pytestmark = pytest.mark.integration
 
@@ -105,6 +107,30 @@ def test_what_is_typed_before_the_latest_cart_is_known_stays(browser: Browser, s
     expect(page.get_by_label("Price (0: unknown)")).to_have_value("77")
     expect(page.locator("#answer")).to_contain_text("The answer will stand here")
     context.close()
+
+
+def test_a_page_tells_that_its_api_is_away_and_goes_on_when_it_is_back(
+    browser: Browser, tmp_path: Path
+) -> None:
+    world = make_world(write_model(tmp_path / "model"))
+    world.states.apply(history())
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    with own_process(f"http://127.0.0.1:{port}", world.keys["all"]) as url:
+        page = browser.new_page()
+        page.goto(url)
+        answer, time = page.locator("#answer"), page.get_by_label("Time of the cart")
+        expect(answer).to_contain_text("does not answer", timeout=15_000)
+        with running(world.app, port, "off"):
+            expect(time).not_to_have_value(EXAMPLE["event_time"], timeout=15_000)
+            expect(answer).to_have_text("The answer will stand here.")
+        page.get_by_role("button", name="Look for newer carts").click()
+        expect(answer).to_contain_text("does not answer", timeout=15_000)
+        page.get_by_role("button", name="Score this cart").click()
+        expect(answer).to_contain_text("does not answer", timeout=15_000)
+        with running(world.app, port, "off"):
+            expect(answer).to_contain_text("likely to be bought", timeout=15_000)
+        page.close()
 
 
 def test_a_cart_of_late_can_be_picked(page: Page) -> None:
