@@ -99,8 +99,8 @@ class LiveShop:
             client = opened.enter_context(closing(Client(f"http://127.0.0.1:{ports.api}", key)))
             api = [
                 *("serve", "--model", str(self.run / "model"), "--store-url", self.store_url),
-                *("--report", str(self.run / "report.html"), "--keys", str(keys)),
                 *("--port", str(ports.api), "--scores", str(self.state / "scores")),
+                *("--keys", str(keys)),
             ]
             page = ["ui", "--api", client.url, "--port", str(ports.page)]
             server = opened.enter_context(self._child("api", api, {}))

@@ -181,7 +181,11 @@ def evaluate(
     )
     if plots:
         _write_plots(evaluation, plots)
-    present(evaluation.metrics, evaluation_summary(evaluation), as_json=as_json)
+    command = shlex.join(
+        ["cartwise", "serve", "--model", str(bundle or model), "--report", str(evaluation.report)]
+    )
+    summary = Group(evaluation_summary(evaluation), whole_lines([("next", command)]))
+    present(evaluation.metrics, summary, as_json=as_json)
 
 
 def _write_plots(evaluation: Evaluation, folder: Path) -> None:

@@ -15,6 +15,7 @@ from cartwise.features.catalogue import SPECIFICATION
 from cartwise.garbage import freeze_start_up
 from cartwise.interrupts import leave
 from cartwise.logs import configure_logs
+from cartwise.model.evaluation import REPORT
 from cartwise.model.mlflow_store import TRACKING_URI, Tracking, impatient
 from cartwise.model.registry import Registry
 from cartwise.options import (
@@ -96,7 +97,8 @@ def serve(
     report: Annotated[
         Path | None,
         typer.Option(
-            help="The report of 'cartwise run', shown while its model answers.", show_default=False
+            help="The report of 'cartwise evaluate', shown while its model answers.",
+            show_default="report.html beside a bundle's folder, where 'cartwise run' writes it",
         ),
     ] = None,
     host: Annotated[str, option("--host", variable="HOST", help="Address to listen at.")] = (
@@ -160,7 +162,7 @@ def serve(
             service,
             keyring=lambda: key_file.keyring if key_file else None,
             limits=Limits(rate=Rate(rate, max(1, int(2 * rate)))),
-            report=report,
+            report=report or Path(model).parent / REPORT,
             on_start=freeze_start_up,
             background=upkeep(service, key_file, Pace(models=refresh)),
             on_close=[outside.store.close],

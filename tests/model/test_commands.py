@@ -28,8 +28,11 @@ def test_training_ends_with_a_few_lines_of_which_the_last_leads_to_the_report(
     assert program == "cartwise"
     told = cartwise(*command, "-q")
     assert told.code == 0, told.err
-    address = told.out.splitlines()[-1].removeprefix("report: ")
+    report, serve = told.out.splitlines()[-2:]
+    address = report.removeprefix("report: ")
     assert Path(urlsplit(address).path) == Path("evaluation/report.html").resolve()
+    given = ["--model", "a model", "--report", "evaluation/report.html"]
+    assert shlex.split(serve) == ["next:", "cartwise", "serve", *given]
 
 
 def test_all_that_training_measured_is_in_its_json(cartwise: Commands, outcome: Outcome) -> None:

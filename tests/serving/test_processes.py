@@ -32,6 +32,13 @@ def expected(model: Path) -> dict[tuple[str, float], float]:
     return found
 
 
+def test_the_report_beside_the_bundle_is_shown(model: Path, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "model", Bundle.load(model).files)
+    (tmp_path / "report.html").write_text(f"of {Bundle.load(model).version}")
+    with serving(tmp_path, "--model", "model") as server, server.client() as client:
+        assert client.get("/v1/model/report").text == f"of {Bundle.load(model).version}"
+
+
 class Load:
     """Clients that ask without a pause, and all that they got."""
 

@@ -43,7 +43,8 @@ def model_routes(service: Service, report: Path | None) -> APIRouter:
     async def shown() -> Response:
         """The report of the champion's evaluation, as one page of HTML."""
         if report is None or not report.is_file():
-            raise Refusal(HTTPStatus.NOT_FOUND, "this server was given no report")
+            detail = "this server has no report: 'cartwise evaluate' says how to give it one"
+            raise Refusal(HTTPStatus.NOT_FOUND, detail)
         page = await asyncio.to_thread(report.read_bytes)
         if service.pair().champion.version.encode() not in page:
             detail = "the report that this server was given is of another model than the champion"
