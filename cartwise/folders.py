@@ -216,6 +216,15 @@ def require_free(folder: Path, contents: Collection[str], what: str) -> None:
         )
 
 
+def require_replaceable(folder: Path) -> None:
+    """Raise PlaceTaken where :func:`replaced` could put nothing in the place of a folder."""
+    if folder.resolve().is_mount():
+        raise PlaceTaken(
+            f"'{folder}' is where a disk is mounted, which nothing can take the place of: "
+            "choose a folder in it"
+        )
+
+
 def require_outside(out: Path, *read: Path) -> None:
     """Raise PlaceTaken where ``out`` is one of the folders that are read, or lies in one."""
     for folder in read:

@@ -276,6 +276,24 @@ def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> No
     assert pl.read_parquet("thesis/other.parquet").columns == ["a"]
 
 
+def test_what_cannot_be_replaced_is_refused_before_the_work(
+    cartwise: Commands, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "disk")
+    Path("disk").mkdir()
+    data = ("--training", out / "training", "--out")
+    for command in [
+        ("features", "--events", out / "events", "--out", "disk"),
+        ("train", *data, "disk"),
+        ("evaluate", "--model", out / "model", "--bundle", "disk", *data, "found"),
+    ]:
+        told = cartwise(*command)
+        assert told.code == 2
+        assert told.err.startswith("cartwise: 'disk' is where a disk is mounted")
+        assert told.err.count("\n") == 1
+    assert cartwise("evaluate", "--model", out / "model", *data, "disk", "-q").code == 0
+
+
 @pytest.mark.usefixtures("shop")
 def test_a_run_whose_model_was_deleted_says_what_else_to_delete(
     cartwise: Commands, out: Path

@@ -110,6 +110,7 @@ def require_free(out: Path, lake: Path) -> None:
     if out.resolve() in lake.resolve().parents:
         raise PlaceTaken(f"'{out}' holds the events in '{lake}': choose another folder")
     folders.require_free(out, CONTENTS, "a training set")
+    folders.require_replaceable(out)
 
 
 class _Update:

@@ -163,8 +163,10 @@ def write_bundle(out: Path, files: Mapping[str, bytes]) -> None:
 
 
 def require_free(out: Path) -> None:
-    """Raise PlaceTaken unless ``out`` is absent, an empty folder or an older bundle."""
+    """Raise PlaceTaken unless ``out`` is absent, or an older bundle or nothing in a folder that can
+    be replaced."""
     folders.require_free(out, {*FILES, CHECKSUMS}, "a bundle")
+    folders.require_replaceable(out)
 
 
 def _checksums(files: Mapping[str, bytes]) -> bytes:
