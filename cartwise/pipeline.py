@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -11,9 +12,11 @@ from cartwise.data.ingest import ingest
 from cartwise.data.ingest_report import IngestReport, require_events
 from cartwise.data.manifest import Manifest
 from cartwise.data.training_set import TrainingSetSettings
-from cartwise.errors import InputError, OutputError, PlaceTaken
+from cartwise.errors import BundleError, InputError, OutputError, PlaceTaken
 from cartwise.folders import locked
 from cartwise.model import bundle as bundles
+from cartwise.model.bundle import Bundle
+from cartwise.model.contest import learned_until
 from cartwise.model.evaluation import REPORT, Evaluation, EvaluationSettings, evaluate
 from cartwise.model.mlflow_store import Tracking, require_reachable
 from cartwise.model.tracking import TrackedRun, track
@@ -38,7 +41,11 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Run:
-    """What every step of a run found; ``untracked`` is why it could not be tracked at its end."""
+    """What every step of a run found.
+
+    ``untracked`` is why it could not be tracked at its end, ``replaced`` the other model of an
+    earlier run that its own took the place of.
+    """
 
     out: Path
     ingest: IngestReport
@@ -46,6 +53,7 @@ class Run:
     evaluation: Evaluation
     tracked: TrackedRun | None
     untracked: OutputError | None = None
+    replaced: Bundle | None = None
 
     def facts(self) -> dict[str, Any]:
         """The run as JSON takes it: the metrics, flat, and what became of the rows."""
@@ -104,16 +112,29 @@ def _run(
     progress: Progress,
 ) -> Run:
     events, training, model = (out / name for name in (EVENTS, TRAINING, MODEL))
+    earlier = _earlier(model)
     ingested = ingest(sources, events, progress=progress, skip=[training, model])
     require_events(ingested, events)
     manifest = training_sets.build(events, training, settings.training_set, progress=progress)
     with measured() as usage:
-        train(training, model, settings.training, progress=progress, built_by="cartwise run")
+        trained = train(
+            training, model, settings.training, progress=progress, built_by="cartwise run"
+        )
         evaluation = evaluate(
             model, training, out, settings.evaluation, truth=truth, progress=progress
         )
-    whole = Run(out, ingested, manifest, evaluation, None)
+    replaced = earlier if earlier and earlier.version != trained.model_version else None
+    whole = Run(out, ingested, manifest, evaluation, None, replaced=replaced)
     return _tracked(whole, usage, settings.tracking, progress) if settings.tracking else whole
+
+
+def _earlier(model: Path) -> Bundle | None:
+    # One that is damaged is replaced all the same.
+    with suppress(BundleError):
+        bundle = Bundle.load(model)
+        learned_until(bundle)
+        return bundle
+    return None
 
 
 def _tracked(run: Run, usage: list[Sample], place: Tracking, progress: Progress) -> Run:

@@ -199,6 +199,18 @@ def test_evaluate_refuses_carts_that_the_model_learned_from(
     assert not Path("e").exists()
 
 
+def test_a_run_tells_of_the_model_that_it_replaces(
+    cartwise: Commands, shop: Path, out: Path
+) -> None:
+    before = Bundle.load(out / "model")
+    command = ("run", shop, "--horizon", "2h", "--out", out, "--no-track", "-q")
+    told = cartwise(*command)
+    (line,) = [line for line in told.out.splitlines() if line.startswith("replaced: ")]
+    until = before.fact("learned_until")[:16].replace("T", " ")
+    assert line == f"replaced: {before.version}, with a horizon of 4 h, learned until {until}"
+    assert "replaced: " not in cartwise(*command).out
+
+
 def test_run_again_with_out_inside_of_the_source(cartwise: Commands, shop: Path) -> None:
     for _ in range(2):
         told = cartwise("run", shop, "--horizon", "4h", "--out", shop / "out", "--no-track", "-q")

@@ -9,7 +9,10 @@ from cartwise.commands.data import (
     training_set_summary,
 )
 from cartwise.commands.model import evaluation_settings, evaluation_summary, training_settings
+from cartwise.duration import format_duration
 from cartwise.masking import masked
+from cartwise.model.bundle import Bundle
+from cartwise.model.contest import learned_until
 from cartwise.model.mlflow_store import Tracking
 from cartwise.options import (
     BoughtAnyway,
@@ -76,6 +79,8 @@ def run(
 def run_summary(run: Run) -> RenderableType:
     """All that a run found, on one screen."""
     where = [("model", str(run.out / MODEL))]
+    if run.replaced:
+        where.append(("replaced", _told(run.replaced)))
     if run.tracked:
         where.append(("experiments", _experiments(run.tracked.tracking_uri)))
     return Group(
@@ -84,6 +89,11 @@ def run_summary(run: Run) -> RenderableType:
         evaluation_summary(run.evaluation),
         whole_lines(where),
     )
+
+
+def _told(model: Bundle) -> str:
+    horizon, until = format_duration(model.spec.horizon_seconds), learned_until(model)
+    return f"{model.version}, with a horizon of {horizon}, learned until {until:%Y-%m-%d %H:%M}"
 
 
 def _experiments(uri: str) -> str:
