@@ -5,6 +5,7 @@ import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 import pytest
@@ -217,75 +218,74 @@ def test_run_again_with_out_inside_of_the_source(cartwise: Commands, shop: Path)
         assert told.code == 0, told.err
 
 
+MINE: Final = (
+    "thesis/notes.txt",
+    "thesis/report.html",
+    "taken/model/notes.txt",
+    "project/report.html",
+    "mixed/events/notes.txt",
+    "figures/gain.csv",
+    "kept/training/notes.txt",
+)
+SCORE: Final = ("score", "--model", "out/model", "--events", "out/events", "-q", "--out")
+EVALUATE: Final = ("evaluate", "--model", "out/model", "--training", "out/training", "-q", "--out")
+WRITING_OVER: Final = (
+    ("ingest", "raw", "--out", "thesis"),
+    ("ingest", "raw", "--out", "thesis/notes.txt"),
+    ("features", "--events", "out/events", "--out", "thesis"),
+    ("features", "--events", "out/events", "--out", "out/events"),
+    ("features", "--events", "out/events", "--out", "out"),
+    (*SCORE, "thesis/notes.txt"),
+    (*SCORE, "thesis"),
+    (*SCORE, "thesis/other.parquet"),
+    (*EVALUATE, "thesis"),
+    (*EVALUATE, "out/events"),
+    (*EVALUATE, "out/training"),
+    (*EVALUATE, "out/training/found"),
+    (*EVALUATE, "out/model"),
+    (*EVALUATE, "raw"),
+    (*EVALUATE, "found", "--plots", "out/model"),
+    (*EVALUATE, "found", "--plots", "out/training/drawn"),
+    (*EVALUATE, "found", "--plots", "thesis"),
+    (*EVALUATE, "found", "--plots", "figures"),
+    (*EVALUATE, "figures", "--plots", "figures"),
+    (*EVALUATE, "found", "--bundle", "out/training"),
+    (*EVALUATE, "found", "--bundle", "out/model/fuller"),
+    (*EVALUATE, "found", "--bundle", "found"),
+    (*EVALUATE, "found", "--bundle", "fuller", "--plots", "fuller/plots"),
+    (*EVALUATE, "found", "--bundle", "thesis"),
+    ("run", "raw", "--out", "raw"),
+    ("run", "raw", "--out", "thesis"),
+    ("run", "raw", "--out", "taken"),
+    ("run", "raw", "--out", "project"),
+    ("run", "raw", "--out", "mixed"),
+    ("run", "raw", "--out", "kept"),
+    ("run", "out/model/plots.csv", "--out", "out"),
+    ("run", "out/events", "--out", "out"),
+)
+"""Commands that would replace what is not theirs, or write into what they read."""
+
+
 @pytest.mark.usefixtures("shop")
 def test_what_is_not_ours_is_never_replaced(cartwise: Commands, out: Path) -> None:
-    Path("thesis").mkdir()
-    Path("thesis/notes.txt").write_text("mine")
-    Path("thesis/report.html").write_text("mine")
-    Path("taken/model").mkdir(parents=True)
-    Path("taken/model/notes.txt").write_text("mine")
-    Path("project/events").mkdir(parents=True)
-    Path("project/model").mkdir()
-    Path("project/report.html").write_text("mine")
-    Path("mixed/events").mkdir(parents=True)
-    Path("mixed/events/notes.txt").write_text("mine")
-    Path("figures").mkdir()
-    Path("figures/gain.csv").write_text("mine")
-    Path("kept/training").mkdir(parents=True)
-    Path("kept/training/notes.txt").write_text("mine")
+    for name in MINE:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("mine")
+    for name in ("project/events", "project/model"):
+        Path(name).mkdir()
     pl.DataFrame({"a": [1]}).write_parquet("thesis/other.parquet")
     day = next((out / "events").glob("event_date=*/events.parquet"))
-    before = day.read_bytes()
-    score = ("score", "--model", "out/model", "--events", "out/events", "-q", "--out")
-    evaluate = ("evaluate", "--model", "out/model", "--training", "out/training", "-q", "--out")
-    for command in [
-        ("ingest", "raw", "--out", "thesis"),
-        ("ingest", "raw", "--out", "thesis/notes.txt"),
-        ("features", "--events", "out/events", "--out", "thesis"),
-        ("features", "--events", "out/events", "--out", "out/events"),
-        ("features", "--events", "out/events", "--out", "out"),
-        (*score, day),
-        (*score, "thesis/notes.txt"),
-        (*score, "thesis"),
-        (*score, "thesis/other.parquet"),
-        (*evaluate, "thesis"),
-        (*evaluate, "out/events"),
-        (*evaluate, "out/training"),
-        (*evaluate, "out/training/found"),
-        (*evaluate, "out/model"),
-        (*evaluate, "raw"),
-        (*evaluate, "found", "--plots", "out/model"),
-        (*evaluate, "found", "--plots", "out/training/drawn"),
-        (*evaluate, "found", "--plots", "thesis"),
-        (*evaluate, "found", "--plots", "figures"),
-        (*evaluate, "figures", "--plots", "figures"),
-        (*evaluate, "found", "--bundle", "out/training"),
-        (*evaluate, "found", "--bundle", "out/model/fuller"),
-        (*evaluate, "found", "--bundle", "found"),
-        (*evaluate, "found", "--bundle", "fuller", "--plots", "fuller/plots"),
-        (*evaluate, "found", "--bundle", "thesis"),
-        ("run", "raw", "--out", "raw"),
-        ("run", "raw", "--out", "thesis"),
-        ("run", "raw", "--out", "taken"),
-        ("run", "raw", "--out", "project"),
-        ("run", "raw", "--out", "mixed"),
-        ("run", "raw", "--out", "kept"),
-        ("run", "out/model/plots.csv", "--out", "out"),
-        ("run", "out/events", "--out", "out"),
-    ]:
+    before = everything()
+    for command in (*WRITING_OVER, (*SCORE, day)):
         told = cartwise(*command)
         assert told.code == 2, command
         assert told.err.count("\n") == 1
-    assert not list(Path("raw").glob("*/"))
-    assert not Path("found").exists()
-    assert [path.name for path in Path("taken").iterdir()] == ["model"]
-    assert [path.name for path in Path("kept").iterdir()] == ["training"]
-    for mine in ("project/report.html", "figures/gain.csv"):
-        assert Path(mine).read_text() == "mine"
-    assert day.read_bytes() == before
-    assert Path("thesis/notes.txt").read_text() == "mine"
-    assert Path("thesis/report.html").read_text() == "mine"
-    assert pl.read_parquet("thesis/other.parquet").columns == ["a"]
+        assert everything() == before, command
+
+
+def everything() -> dict[Path, bytes | None]:
+    """What lies in the current folder: files with their content, and folders."""
+    return {path: path.read_bytes() if path.is_file() else None for path in Path().rglob("*")}
 
 
 def test_what_cannot_be_replaced_is_refused_before_the_work(
