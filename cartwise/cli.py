@@ -107,6 +107,12 @@ def _run() -> None:
             "the folders above it\n"
         )
         sys.exit(1)
+    except RuntimeError as error:
+        # So pathlib tells it, wherever somebody asks where a path leads to.
+        if not str(error).startswith("Symlink loop"):
+            raise
+        sys.stderr.write(f"cartwise: {error}: mend the link, or choose another path\n")
+        sys.exit(1)
     except OSError as error:
         if write(sys.stdout, "\n"):
             raise

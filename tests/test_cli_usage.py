@@ -144,6 +144,24 @@ def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(tmp_path: Path, pipe
     )
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ingest", "loop", "--out", "events"),
+        ("ingest", "log.csv", "--out", "loop/events"),
+        ("run", "log.csv", "--out", "loop/out", "--no-track"),
+        ("features", "--events", "loop", "--out", "training"),
+    ],
+)
+def test_a_loop_of_links_is_one_sentence(cartwise: Commands, arguments: tuple[str, ...]) -> None:
+    Path("loop").symlink_to("loop")
+    Path("log.csv").write_text("\n".join(sample(REES46).read_text().splitlines()[:9]))
+    told = cartwise(*arguments, "-q")
+    assert told.code == 1
+    assert "loop" in told.err
+    assert told.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("arguments", [["run", "--no-such-option"], ["no-such-command"], ["run"]])
 def test_wrong_usage_ends_with_2(cartwise: Commands, arguments: list[str]) -> None:
     assert cartwise(*arguments).code == 2
