@@ -72,9 +72,10 @@ def test_progress_that_nobody_can_be_told_of_ends_no_work(tmp_path: Path, unbuff
 
 def test_a_terminal_that_goes_away_ends_no_work(tmp_path: Path) -> None:
     terminal, stderr = os.openpty()
-    program = [sys.executable, "-m", "cartwise", "simulate", "--sessions", "9", "--out", "raw"]
+    program = [sys.executable, "-m", "cartwise", "simulate", "--sessions", "3000", "--out", "raw"]
     with subprocess.Popen(program, cwd=tmp_path, stderr=stderr, stdout=subprocess.DEVNULL) as work:
         os.close(stderr)
+        assert os.read(terminal, 1), "it has begun to tell"
         os.close(terminal)
     assert work.returncode == 0
     assert list((tmp_path / "raw").iterdir())
