@@ -100,6 +100,15 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken_for_known(raw: list[P
     assert report.rows_in == len(whole.splitlines()) - 1
 
 
+def test_files_may_change_that_are_read_already_or_known(raw: list[Path]) -> None:
+    known, log, out = raw[0], raw[1], raw[0].parent / "new-lake"
+    ingest([known], out, skip_known=True)
+    ingest([known, log], out, skip_known=True, progress=Interfering("reading", known.touch))
+    whole = out.with_name("whole-lake")
+    ingest([known, log], whole, progress=Interfering("writing days", log.unlink))
+    assert Log.read(whole).version == Log.read(out).version
+
+
 def test_what_goes_wrong_in_a_lake_that_stays_is_told_as_it_is(lake: Path) -> None:
     with pytest.raises(ZeroDivisionError), Log.read(lake).held():
         raise ZeroDivisionError

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
@@ -33,8 +33,7 @@ from cartwise.data.quarantine import Quarantine
 from cartwise.data.refusals import MOST_TYPES, Example, first_of_each_rule, unknown_types
 from cartwise.data.sources import Piece, Source, find_sources, read
 from cartwise.data.spill import Spill
-from cartwise.disk import readable, writable
-from cartwise.errors import InputError
+from cartwise.disk import writable
 from cartwise.folders import locked
 from cartwise.progress import SILENT, Advance, Progress
 
@@ -83,7 +82,7 @@ def ingest(
     """
     require_free(out)
     found = find_sources(sources, out, skip)
-    identity = [_identity(source) for source in found]
+    identity = [source.identity for source in found]
     with locked(out, "ingest"), writable(out):
         record = publication.recover(out)
         if record is not None and record["sources"] == identity:
@@ -105,7 +104,6 @@ def ingest(
             told = [one.path for one in fresh if one.layout.has_rows] if remember else ()
             held = joined(held, out, told)
             report = _stage(fresh, folder, out, progress, chunk_rows)
-            _require_unchanged(found, identity)
             report = replace(report, earlier=earlier, held=held)
             known_files.write(publication.ready(folder), {**known, **named})
             facts = report.to_dict()
@@ -152,21 +150,6 @@ class _Tally:
             self.times = [min(times), max(times)]
 
 
-def _require_unchanged(sources: Sequence[Source], before: Sequence[list[Any]]) -> None:
-    """Nobody knows what was read of a file that was written meanwhile."""
-    for source, identity in zip(sources, before, strict=True):
-        if _identity(source) != identity:
-            raise InputError(
-                f"{source.path} changed while it was read: ingest it again once it is complete"
-            )
-
-
-def _identity(source: Source) -> list[Any]:
-    with readable(source.path):
-        stat = source.path.stat()
-    return [str(source.path.resolve()), stat.st_size, stat.st_mtime_ns]
-
-
 def _stage(
     sources: Sequence[Source], folder: Path, out: Path, progress: Progress, chunk_rows: int
 ) -> IngestReport:
@@ -202,6 +185,7 @@ def _take(
             spill.add(rows.events)
             refused_rows.add(rows.refused)
             tally.add(rows)
+    source.require_unchanged()
     rows_in = tally.rows_in - before
     return SourceReport(str(source.path), rows_in, refused_rows.rows, source.ignored_columns)
 

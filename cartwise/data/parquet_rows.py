@@ -92,15 +92,18 @@ def column_names(path: Path) -> tuple[str, ...]:
             read; or a name is repeated.
     """
     with pq.ParquetFile(path) as file:
-        require_columns(file.schema_arrow.names, path)
-        schema = _frame(file.schema_arrow.empty_table()).schema
-    for name in COLUMNS:
-        if not _fits(schema[name], EVENT_SCHEMA[name]):
+        schema = file.schema_arrow
+    require_columns(schema.names, path)
+    given = [schema.field(name) for name in COLUMNS]
+    types = _frame(pa.schema(given).empty_table()).schema
+    for field in given:
+        wanted = EVENT_SCHEMA[field.name]
+        if not _fits(types[field.name], wanted):
             raise InputError(
-                f"{path} has the column {name} as {schema[name]}: "
-                f"write it as {EVENT_SCHEMA[name]} or as text"
+                f"{path} has the column {field.name} as {field.type}: "
+                f"write it as {wanted} or as text"
             )
-    return tuple(schema)
+    return tuple(schema.names)
 
 
 def _joined(schema: pl.Schema) -> pl.Expr:

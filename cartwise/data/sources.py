@@ -7,7 +7,7 @@ from functools import partial
 from io import BufferedIOBase, BufferedReader
 from itertools import chain, product
 from pathlib import Path
-from typing import Final, Literal, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 import pyarrow as pa
 
@@ -43,7 +43,22 @@ class Source:
     path: Path
     format: Format
     size_bytes: int
+    modified_ns: int
     layout: Layout
+
+    @property
+    def identity(self) -> list[Any]:
+        """What tells it from any other file, and from itself once it changed."""
+        return [str(self.path.resolve()), self.size_bytes, self.modified_ns]
+
+    def require_unchanged(self) -> None:
+        """Raise InputError if it was written to since: nobody knows what was read of it."""
+        with readable(self.path):
+            status = self.path.stat()
+        if (status.st_size, status.st_mtime_ns) != (self.size_bytes, self.modified_ns):
+            raise InputError(
+                f"{self.path} changed while it was read: ingest it again once it is complete"
+            )
 
     @property
     def unit(self) -> Unit:
@@ -101,7 +116,7 @@ def inspect(path: Path) -> Source:
         InputError: it cannot be read or named, is empty, or does not hold the nine columns.
     """
     with readable(path):
-        size_bytes = path.stat().st_size
+        status = path.stat()
         _require_utf8(path)
         if not path.is_file():
             raise InputError(f"{path} is no file: name one, or a folder of files")
@@ -111,7 +126,7 @@ def inspect(path: Path) -> Source:
             raise InputError(f"{path} is empty: give a file with events")
         kind = _format(start)
         layout = _parquet_layout(path) if kind == "parquet" else _text_layout(path, kind)
-    return Source(path, kind, size_bytes, layout)
+    return Source(path, kind, status.st_size, status.st_mtime_ns, layout)
 
 
 def read(source: Source, advance: Advance) -> Iterator[Piece]:
