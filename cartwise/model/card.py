@@ -76,11 +76,12 @@ def _decision(policy: Policy) -> str:
 
 def policy_sentence(policy: Policy) -> str:
     """When a nudge pays, with the formula and its numbers."""
-    economics = policy.economics
+    cost, margin = policy.economics.nudge_cost, policy.economics.margin_share
+    anyway = policy.economics.bought_anyway_share
     return (
-        "A nudge is worth probability * (1 - bought_anyway_share) * margin_share * price - "
-        f"nudge_cost, with bought_anyway_share {economics.bought_anyway_share:g}, margin_share "
-        f"{economics.margin_share:g} and nudge_cost {economics.nudge_cost:g}: it "
+        f"A nudge costs {cost:g}. Of those who buy, {100 * anyway:g} % would have bought anyway; "
+        f"each of the others is worth {100 * margin:g} % of the price. So a nudge is worth "
+        f"probability * {1 - anyway:g} * {margin:g} * price - {cost:g}, and "
         f"{pays_sentence(policy.threshold, policy.reference_price)}. "
         "The three numbers are assumptions until the shop has measured its own."
     )

@@ -349,7 +349,7 @@ def test_lists_and_money_are_told_of_enough_carts_only(
     card = Bundle.load(tmp_path / "model").files[CARD].decode()
     for text in (page, card):
         assert bool(LISTS.search(text)) == bool(WORTH.search(text)) == told
-        assert "A nudge is worth probability" in text
+        assert "a nudge is worth probability" in text
     why = f"Of {carts} test carts this cannot be told: it takes 30 at least."
     assert page.count(why) == (0 if told else 1)
     assert ({"gain", "value", "what-if"} <= set(found.plots)) == told

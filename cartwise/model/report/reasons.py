@@ -4,6 +4,7 @@ import math
 from typing import Final
 
 import numpy as np
+from matplotlib.ticker import FixedLocator
 from numpy.typing import NDArray
 
 from cartwise.features.catalogue import SPECIFICATION
@@ -19,6 +20,8 @@ _NAME_ABOVE: Final = 0.36
 """How far a row's name stands above its middle; the dots have the room below it."""
 _SWARM_BELOW: Final = 0.13
 _SWARM_HALF: Final = 0.27
+_NEAR: Final = (0.5, 2 / 3, 0.8, 1.0, 1.25, 1.5, 2.0)
+_FAR: Final = (0.01, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0, 100.0)
 
 
 def draw_contributions(contributions: Contributions) -> str:
@@ -41,13 +44,17 @@ def draw_contributions(contributions: Contributions) -> str:
         axes.axvline(0.0, color=MUTED, lw=0.8)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("odds of buying, times")
+        far = max(map(abs, axes.get_xlim())) > math.log(_NEAR[-1])
+        axes.xaxis.set_major_locator(
+            FixedLocator([math.log(tick) for tick in (_FAR if far else _NEAR)])
+        )
         axes.xaxis.set_major_formatter(_times)
         return to_svg(drawn, "contributions")
 
 
 def _times(log_odds: float, _position: object = None) -> str:
     """A tick label: by what a contribution multiplies the odds."""
-    return f"{math.exp(log_odds):.3g}"
+    return f"{math.exp(log_odds):.2g}" if log_odds < 0 else f"{math.exp(log_odds):.3g}"
 
 
 def _value_colors(values: NDArray[np.float32]) -> NDArray[np.str_]:
