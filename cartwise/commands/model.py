@@ -22,7 +22,7 @@ from cartwise.model.manifest import LEARNED_FROM
 from cartwise.model.mlflow_store import Tracking, require_reachable
 from cartwise.model.parameters import Parameters, read_parameters
 from cartwise.model.policy import Economics
-from cartwise.model.summary import baseline_title, with_interval
+from cartwise.model.summary import baseline_title, is_worse, verdict, with_interval
 from cartwise.model.training import TrainingResult, TrainingSettings
 from cartwise.model.training import train as train_model
 from cartwise.options import (
@@ -259,9 +259,10 @@ def evaluation_summary(evaluation: Evaluation) -> RenderableType:
         share = with_interval(metrics, "ceiling_share", 2)
         table.add_row("[dim]true probabilities", with_interval(metrics, "ceiling_auc"))
         table.caption = f"share of the ceiling: {share}"
-    warning = small_sample_warning(metrics)
+    warnings = [f"[yellow]{warning}[/]"] if (warning := small_sample_warning(metrics)) else []
+    told = f"[red]{verdict(metrics)}[/]" if is_worse(metrics) else verdict(metrics)
     report = whole_lines([("report", evaluation.report.resolve().as_uri())])
-    return Group(table, *([f"[yellow]{warning}[/]"] if warning else []), report)
+    return Group(table, *warnings, *([told] if told else []), report)
 
 
 def _measures(metrics: Mapping[str, Any], prefix: str) -> list[str]:

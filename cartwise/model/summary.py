@@ -41,7 +41,7 @@ def estimate_text(estimate: Estimate, digits: int = 3) -> str:
 
 def sentences(metrics: Mapping[str, Any]) -> list[str]:
     """The evaluation in a few plain sentences, the most important first."""
-    told = [small_sample_warning(metrics), _ranking(metrics), _rivals(metrics), _ceiling(metrics)]
+    told = [small_sample_warning(metrics), _ranking(metrics), verdict(metrics), _ceiling(metrics)]
     told += [_calibration(metrics)]
     told += [] if too_few(metrics) else [_targeting(metrics), _money(metrics)]
     return [sentence for sentence in told if sentence]
@@ -60,17 +60,32 @@ def _ranking(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _rivals(metrics: Mapping[str, Any]) -> str:
-    known = {name: metrics[f"baseline_{name}_auc_high"] for name in BASELINES}
-    ranked = {name: high for name, high in known.items() if high is not None}
-    if not ranked:
+def verdict(metrics: Mapping[str, Any]) -> str:
+    """Whether the model ranks better than the baselines, by differences on the same carts; empty
+    where nothing ranks."""
+    end = "high" if is_worse(metrics) else "low"
+    leads = {name: metrics[f"lead_over_{name}_{end}"] for name in BASELINES}
+    known = {name: lead for name, lead in leads.items() if lead is not None}
+    if not known:
         return ""
-    best = max(ranked, key=ranked.__getitem__)
-    rival = f"{baseline_title(best)} (AUC {with_interval(metrics, f'baseline_{best}_auc')})"
-    lead = f"which it leads by {with_interval(metrics, f'lead_over_{best}')} on the same carts"
-    if metrics["beats_every_baseline"]:
-        return f"Its interval lies above that of every baseline; the closest is {rival}, {lead}."
-    return f"Its interval is not above every baseline's: it overlaps that of {rival}, {lead}."
+    nearest = min(known, key=known.__getitem__)
+    rival = f"{baseline_title(nearest)} (AUC {with_interval(metrics, f'baseline_{nearest}_auc')})"
+    lead = f"lead {with_interval(metrics, f'lead_over_{nearest}')} on the same carts"
+    if is_worse(metrics):
+        return f"It ranks carts worse than {rival}: {lead}. Decide nothing by it."
+    if not metrics["leads_every_baseline"]:
+        return f"It cannot be told whether it ranks carts better than {rival}: {lead}."
+    alone = "lie apart" if metrics["beats_every_baseline"] else "overlap"
+    return (
+        f"It ranks carts better than every baseline, the nearest of which is {rival}: {lead}; "
+        f"the intervals of the two alone {alone}."
+    )
+
+
+def is_worse(metrics: Mapping[str, Any]) -> bool:
+    """Whether some baseline ranks the same carts better, beyond chance."""
+    ends = (metrics[f"lead_over_{name}_high"] for name in BASELINES)
+    return any(end is not None and end < 0 for end in ends)
 
 
 def _ceiling(metrics: Mapping[str, Any]) -> str:

@@ -1,7 +1,10 @@
+from typing import Any
+
 import pytest
 
+from cartwise.model.baselines import NAMES as BASELINES
 from cartwise.model.few_carts import small_sample_warning
-from cartwise.model.summary import sentences, with_interval
+from cartwise.model.summary import is_worse, sentences, verdict, with_interval
 from tests.model.conftest import Outcome
 
 
@@ -14,15 +17,41 @@ def test_an_interval_reads_as_value_and_ends() -> None:
     assert with_interval({"auc": None}, "auc") == "cannot be told"
 
 
+def leads(nearest: tuple[float, float, float], other: tuple[float, float, float]) -> dict[str, Any]:
+    """Metrics of a model whose lead over the user's rate, and over all others, is such."""
+    over = dict.fromkeys(BASELINES, other) | {"user_rate": nearest}
+    metrics: dict[str, Any] = {"leads_every_baseline": min(nearest[1], other[1]) > 0}
+    for name, lead in over.items():
+        for end, value in zip(("", "_low", "_high"), lead, strict=True):
+            metrics[f"lead_over_{name}{end}"] = value
+            metrics[f"baseline_{name}_auc{end}"] = 0.7 - value
+    return metrics
+
+
 @pytest.mark.parametrize(
-    ("beats", "told"), [(True, "lies above that of every baseline"), (False, "overlaps that of")]
+    ("nearest", "beats", "told"),
+    [
+        ((0.02, 0.01, 0.03), True, "better than every baseline, the nearest of which is {}: "),
+        ((0.02, 0.01, 0.03), False, "the intervals of the two alone overlap"),
+        ((0.02, -0.01, 0.04), False, "cannot be told whether it ranks carts better than {}: "),
+        ((-0.05, -0.09, -0.01), False, "worse than {}: lead -0.050 (-0.090 to -0.010)"),
+    ],
 )
-def test_the_closest_baseline_is_named(outcome: Outcome, beats: bool, told: str) -> None:  # noqa: FBT001
-    metrics = {**outcome.evaluation.metrics, "beats_every_baseline": beats}
-    metrics |= {"baseline_user_rate_auc": 0.6, "baseline_user_rate_auc_high": 0.99}
-    (sentence,) = [line for line in sentences(metrics) if "baseline" in line]
-    assert told in sentence
-    assert "the user's past rate (AUC 0.600" in sentence
+def test_the_verdict_rests_on_the_same_carts(
+    nearest: tuple[float, float, float],
+    beats: bool,  # noqa: FBT001
+    told: str,
+) -> None:
+    metrics = leads(nearest, (0.1, 0.08, 0.2)) | {"beats_every_baseline": beats}
+    rival = f"the user's past rate (AUC {0.7 - nearest[0]:.3f}"
+    assert all(part in verdict(metrics) for part in told.split("{}"))
+    assert rival in verdict(metrics)
+    assert is_worse(metrics) == (nearest[2] < 0)
+
+
+def test_one_baseline_that_ranks_better_is_enough() -> None:
+    metrics = leads((-0.02, -0.03, -0.01), (0.0, -0.2, 0.2))
+    assert "worse than the user's past rate" in verdict(metrics)
 
 
 def test_only_a_small_sample_is_called_small(outcome: Outcome) -> None:
