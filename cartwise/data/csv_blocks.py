@@ -69,7 +69,8 @@ def require_columns(names: list[str], path: Path) -> None:
     if missing:
         raise InputError(
             f"{path} lacks the column(s) {', '.join(missing)}: add or rename them; "
-            f"it has {shorten(', '.join(names), _LONGEST_NAMES, placeholder=' …') or 'none'}"
+            f"it has {shorten(', '.join(names), _LONGEST_NAMES, placeholder=' …') or 'none'}; "
+            f"{file_signatures.RECIPES}"
         )
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:

@@ -30,6 +30,9 @@ _MAGIC: Final[Mapping[bytes, str]] = {
 }
 _TAR: Final = slice(257, 262)
 
+RECIPES: Final = "docs/your-log.md shows how to translate a log of another kind"
+"""What an error ends with where a log is one, but not of ours."""
+
 _SEPARATORS: Final[Mapping[str, str]] = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -49,10 +52,10 @@ def oddity_of(line: bytes) -> str:
     text = line.decode("utf-8", "replace")
     for separator, name in _SEPARATORS.items():
         if set(COLUMNS) & {field.strip(' "\r') for field in text.split(separator)}:
-            return f"its fields are separated by {name}: separate them by commas"
+            return f"its fields are separated by {name}, not by commas; {RECIPES}"
     return (
         f"its first line, '{_printable(text)[:60]}', is neither an event nor a header with the "
-        f"columns {','.join(COLUMNS)}"
+        f"columns {','.join(COLUMNS)}; {RECIPES}"
     )
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from cartwise.data.file_signatures import RECIPES
 from cartwise.data.ingest import ingest
 
-PAGE = (Path(__file__).parents[2] / "docs/your-log.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/your-log.md").read_text()
 RETAIL_ROCKET, EXPORT = re.findall(r"<!-- tested -->\n```python\n(.*?)```", PAGE, re.DOTALL)
 
 RETAIL_ROCKET_LOG = """timestamp,visitorid,event,itemid,transactionid
@@ -20,13 +22,18 @@ RETAIL_ROCKET_LOG = """timestamp,visitorid,event,itemid,transactionid
 1400004200000,7,transaction,501,12
 """
 CLICKS = """when,visitor,visit,action,sku,price
-2026-03-29 10:15:00,anna,a-1,product_view,SHIRT-M,"19,90 €"
-2026-03-29 10:16:00,anna,a-1,add,SHIRT-M,"19,90 €"
+2026-03-29 10:15:00,anna,a-1,product_view,0815,"1.219,90 €"
+2026-03-29 10:16:00,anna,a-1,add,0815,"1.219,90 €"
 2026-03-29 10:17:00,anna,a-1,newsletter,,
-2026-03-29 10:18:00,bert,b-1,remove,SHIRT-M,"19,90 €"
+2026-03-29 10:18:00,4711,b-1,remove,0815,"1219,90 EUR"
+"""
+BAD_CLICKS = """2026-03-29 02:15:00,4711,b-1,add,0815,"1219,90 EUR"
+29.03.2026,4711,b-1,add,0815,"1219,90 EUR"
+2026-03-29 10:19:00,4711,b-1,add,0815,
+2026-03-29 10:19:00,,b-1,add,0815,"1219,90 EUR"
 """
 ORDERS = """when,visitor,sku,price
-2026-03-29 10:20:00,anna,SHIRT-M,"19,90 €"
+2026-03-29 10:20:00,anna,0815,"1219,90 €"
 """
 
 
@@ -61,4 +68,17 @@ def test_clicks_and_orders_become_one_log_of_one_customer() -> None:
     anna = events.filter(pl.col("event_type") != "remove_from_cart")
     assert anna["user_id"].n_unique() == 1
     assert events["product_id"].n_unique() == 1
-    assert set(events["price"]) == {19.9}
+    assert set(events["price"]) == {1219.9}
+
+
+def test_what_cannot_be_read_of_an_export_is_refused() -> None:
+    Path("clicks.csv").write_text(CLICKS + BAD_CLICKS)
+    Path("orders.csv").write_text(ORDERS)
+    subprocess.run([sys.executable, "-c", EXPORT], check=True)
+    report = ingest([Path("log.parquet")], Path("events"))
+    assert report.rows_out == 4
+    assert report.by_rule == {"event_time_given": 2, "price_given": 1, "user_id_given": 1}
+
+
+def test_errors_name_a_page_that_is_there() -> None:
+    assert (ROOT / RECIPES.split()[0]).read_text() == PAGE
