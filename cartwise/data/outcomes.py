@@ -17,6 +17,7 @@ from cartwise.data.labels import LabelSettings, labelled_carts
 from cartwise.data.log import Log
 from cartwise.data.nothing_known import NothingKnown
 from cartwise.data.splits import FATES, Fates, SplitSettings, split
+from cartwise.data.without_sessions import require_sessions
 from cartwise.errors import NotEnoughData
 from cartwise.progress import Progress
 
@@ -55,7 +56,8 @@ class Outcomes:
         """Look at every cart of a log.
 
         Raises:
-            NotEnoughData: no cart has a known outcome, or too few for two parts.
+            NotEnoughData: no cart has a known outcome, or too few for two parts; or labels ask
+                for sessions that no purchase names.
         """
         carts = _carts(log, labels, progress)
         times = carts["time"].to_numpy()
@@ -63,6 +65,8 @@ class Outcomes:
         usable = fates == 0
         if not usable.any():
             raise NothingKnown(times, fates, log, outages, splits).error(labels.horizon_seconds)
+        if labels.scope == "session" and not carts["bought"].any():
+            require_sessions(log)
         try:
             dealt = split(times[usable], labels.horizon_seconds, splits)
         except NotEnoughData as error:
