@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 
 from cartwise.counting import counted
 from cartwise.data.earlier_files import told_files
@@ -34,6 +34,8 @@ from cartwise.tables import columns_table, facts_table, present
 from cartwise.terminal import open_progress
 
 DEFAULT_HORIZON: Final = "24h"
+_FEW_REFUSED: Final = 0.5
+"""Of a log that lost more, what is left is not what the shop saw."""
 
 
 def ingest(
@@ -106,7 +108,12 @@ def ingest_summary(report: IngestReport, out: Path | None) -> RenderableType:
         *([("lake held", f"events of {told_files(report.earlier)}")] if report.earlier else []),
         ("time", f"{report.first_event} to {report.last_event}" if report.first_event else ""),
     ]
-    return facts_table("Events", [*rows, ("lake", str(out))] if out else rows)
+    table = facts_table("Events", [*rows, ("lake", str(out))] if out else rows)
+    refused = report.quarantined / report.rows_in if report.rows_in else 0.0
+    if refused <= _FEW_REFUSED:
+        return table
+    warning = f"{refused:.0%} of the rows were refused: mend the log, and ingest it again"
+    return Group(table, f"[yellow]{warning}[/]")
 
 
 def _without_rows(files: Sequence[str]) -> str:

@@ -74,10 +74,11 @@ class IngestReport:
         """Every rule that rows broke, with how many did and an example."""
         shown = {rule: f", such as {example}" for rule, example in self.examples.items()}
         if TYPE_RULE in self.by_rule:
-            shown[TYPE_RULE] = f"{shown.get(TYPE_RULE, '')}; by type: {self._types()}"
+            shown[TYPE_RULE] = f"{shown.get(TYPE_RULE, '')}; by type: {self.types()}"
         return {rule: f"{rows:,}{shown.get(rule, '')}" for rule, rows in self.by_rule.items()}
 
-    def _types(self) -> str:
+    def types(self) -> str:
+        """The event types that are not known, with how many rows have each."""
         told = [f"'{printable(kind)}' {rows:,}" for kind, rows in self.unknown_types.items()]
         if more := self.by_rule[TYPE_RULE] - sum(self.unknown_types.values()):
             told.append(f"others {more:,}")

@@ -5,9 +5,12 @@ from pathlib import Path
 from cartwise.counting import counted
 from cartwise.data import quarantine
 from cartwise.data.contract import TYPE_RULE, column_of
+from cartwise.data.ingest_report import IngestReport
 from cartwise.data.log import Log
 from cartwise.data.outages import hourly_counts
+from cartwise.data.publication import REPORT
 from cartwise.data.refusals import Example
+from cartwise.documents import read_document
 from cartwise.errors import InputError
 
 
@@ -43,4 +46,16 @@ def _refused(lake: Path) -> str:
     )
     if most.rule != TYPE_RULE:
         return told
-    return f"{told}: if that is your cart, call it 'cart' in the log, and ingest it again"
+    return (
+        f"{told}{_by_type(lake, most.rows)}: if one of these types is your cart, call it 'cart' in "
+        "the log, and ingest it again"
+    )
+
+
+def _by_type(lake: Path, rows: int) -> str:
+    """The types of so many refused rows, where the latest ingest refused them all."""
+    try:
+        report = read_document(lake / REPORT, IngestReport, "")
+    except InputError:
+        return ""
+    return f"; by type: {report.types()}" if report.by_rule.get(TYPE_RULE) == rows else ""

@@ -97,7 +97,10 @@ def test_carts_by_another_name_are_told_with_the_name_that_is_accepted(cartwise:
     assert (
         f"the ingest refused 9 rows because of event_type, such as log.csv, line 4: {row}" in told
     )
-    assert "(accepted: view, cart, remove_from_cart or purchase): if that is your cart, " in told
+    assert (
+        "(accepted: view, cart, remove_from_cart or purchase); by type: 'add_to_cart' 9: if "
+        in told
+    )
     again = refused(cartwise("features", "--events", "out/events", "--out", "training", "-q"))
     assert again == told
     mended = [{**row, "event_type": row["event_type"].replace("add_to_", "")} for row in rows]
@@ -107,7 +110,7 @@ def test_carts_by_another_name_are_told_with_the_name_that_is_accepted(cartwise:
     assert "no cart event" not in told
 
 
-RENAME = "if that is your cart, call it 'cart'"
+RENAME = "if one of these types is your cart, call it 'cart'"
 
 
 def without_carts(cartwise: Commands, *rows: Row, source: str = "log.csv") -> str:
@@ -150,6 +153,13 @@ def test_what_an_earlier_ingest_refused_is_told(cartwise: Commands) -> None:
     told = without_carts(cartwise, source="clean.csv")
     assert "refused 9 rows because of event_type, such as log.csv, line 3: '" in told
     assert RENAME in told
+
+
+def test_types_that_are_not_known_are_told_by_count(cartwise: Commands) -> None:
+    told = without_carts(cartwise, WISH, *carts(event_type="add_to_cart"))
+    assert f"; by type: 'add_to_cart' 9, 'wishlist' 1: {RENAME}" in told
+    told = without_carts(cartwise, WISH, source="more.csv")
+    assert f"remove_from_cart or purchase): {RENAME}" in told, "those of the latest are not all"
 
 
 def test_rows_of_a_table_are_told_as_rows(cartwise: Commands) -> None:

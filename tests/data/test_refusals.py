@@ -95,6 +95,16 @@ def test_all_event_types_that_are_not_known_are_counted(
     assert told.err.endswith("or purchase); by type: 'view_item' 7, 'add' 1\n")
 
 
+@pytest.mark.parametrize(("wrong", "warned"), [(3, False), (4, True)])
+def test_a_summary_warns_where_most_rows_were_refused(
+    cartwise: Commands, wrong: int, *, warned: bool
+) -> None:
+    write_rows(Path("log.csv"), [*GOOD, *[event(event_type="pay")] * wrong])
+    told = cartwise("ingest", "log.csv", "--out", "events", "-q")
+    assert told.code == 0
+    assert ("57% of the rows were refused: mend the log" in words(told.out)) is warned
+
+
 def test_event_types_are_counted_in_bounded_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
