@@ -7,7 +7,7 @@ from cartwise.duration import format_duration
 from cartwise.model.baselines import NAMES as BASELINES
 from cartwise.model.few_carts import can_be_told
 from cartwise.model.manifest import Manifest
-from cartwise.model.policy import Policy
+from cartwise.model.policy import WITHOUT_PRICES, Policy
 from cartwise.model.summary import baseline_title, pays_sentence, sentences, with_interval
 
 _HEADLINES = ("auc", "average_precision", "log_loss", "brier", "ece", "lift_10", "capture_10")
@@ -76,6 +76,8 @@ def _decision(policy: Policy) -> str:
 
 def policy_sentence(policy: Policy) -> str:
     """When a nudge pays, with the formula and its numbers."""
+    if not policy.priced:
+        return WITHOUT_PRICES
     cost, margin = policy.economics.nudge_cost, policy.economics.margin_share
     anyway = policy.economics.bought_anyway_share
     return (

@@ -121,7 +121,7 @@ def _panel(
     """Every metric by name, for any weights of the carts."""
     panels = [
         _quality(scored, rankings["model"], bins),
-        _money(scored, policy),
+        *([_money(scored, policy)] if policy.priced else []),
         _against_baselines(scored, rankings),
         *([] if truth is None else [_against_truth(scored, truth)]),
     ]
@@ -167,7 +167,7 @@ def _quality(scored: ScoredCarts, ranking: Ranking, bins: Bins) -> Callable[[Arr
 
 def _money(scored: ScoredCarts, policy: Policy) -> Callable[[Array], Panel]:
     """Money by the real outcome: a bought cart counts as bought, not as probable."""
-    earned = policy.economics.expected_value(scored.bought, scored.price) * VALUE_CARTS
+    earned = policy.expected_value(scored.bought, scored.price) * VALUE_CARTS
     nudged = policy.pays(scored.probability, scored.price).astype(np.float64)
 
     def panel(weight: Array) -> Panel:
@@ -220,7 +220,7 @@ def _against_truth(scored: ScoredCarts, truth: Array) -> Callable[[Array], Panel
 def _value_by_threshold(
     scored: ScoredCarts, policy: Policy, thresholds: Array
 ) -> Callable[[Array], Array]:
-    earned = policy.economics.expected_value(scored.bought, scored.price) * VALUE_CARTS
+    earned = policy.expected_value(scored.bought, scored.price) * VALUE_CARTS
     # A cart at or above threshold k is nudged at every threshold up to k.
     last = np.searchsorted(thresholds, scored.probability, side="right") - 1
 

@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 VALUE_CARTS: Final = 1000
 """Expected values are money per this many carts."""
 
+WITHOUT_PRICES: Final = "Without prices nothing can be said of what a nudge is worth."
+
 
 @dataclass(frozen=True)
 class Economics:
@@ -68,18 +70,34 @@ class Economics:
 
 @dataclass(frozen=True)
 class Policy:
-    """The economics with a reference price, at which one threshold can stand for all."""
+    """The economics with a reference price, at which one threshold can stand for all.
+
+    It also stands for the price of a cart whose own is 0, unknown. Where it is itself 0, no price
+    was known to training, and ``priced`` is false.
+    """
 
     economics: Economics
     reference_price: float
 
     @property
+    def priced(self) -> bool:
+        return self.reference_price > 0.0
+
+    @property
     def threshold(self) -> float:
         return self.economics.threshold(self.reference_price)
 
+    def prices(self, own: Array) -> Array:
+        """The prices to reckon with: each cart's own where it is known, (n,)."""
+        return np.where(own > 0.0, own, self.reference_price)
+
+    def expected_value(self, probability: Array, price: Array) -> Array:
+        """:meth:`Economics.expected_value` of carts, some of whose prices are unknown: (n,)."""
+        return self.economics.expected_value(probability, self.prices(price))
+
     def pays(self, probability: Array, price: Array) -> NDArray[np.bool_]:
         """Whether to nudge each cart, by its own price: (n,)."""
-        return self.economics.expected_value(probability, price) > 0.0
+        return self.expected_value(probability, price) > 0.0
 
     def to_json(self) -> dict[str, float]:
         return {

@@ -107,10 +107,12 @@ def _category(carts: pl.DataFrame) -> pl.Expr:
 
 
 def _price_band(carts: pl.DataFrame) -> pl.Expr:
-    quartiles = [carts["price"].quantile(share) or 0.0 for share in (0.25, 0.5, 0.75)]
+    known = pl.when(pl.col("price") > 0.0).then("price")
+    prices = carts.select(known)["price"]
+    quartiles = [prices.quantile(share) or 0.0 for share in (0.25, 0.5, 0.75)]
     bounds = [f"{bound:,.2f}" for bound in quartiles]
-    return _band(
-        pl.col("price"),
+    band = _band(
+        known,
         quartiles,
         [
             f"1: up to {bounds[0]}",
@@ -119,6 +121,7 @@ def _price_band(carts: pl.DataFrame) -> pl.Expr:
             f"4: above {bounds[2]}",
         ],
     )
+    return band.fill_null(pl.when(pl.col("price").max() > 0.0).then(pl.lit("5: unknown")))
 
 
 def _depth_band() -> pl.Expr:

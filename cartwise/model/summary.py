@@ -7,6 +7,7 @@ from typing import Any, Final
 from cartwise.model.baselines import NAMES as BASELINES
 from cartwise.model.bootstrap import Estimate
 from cartwise.model.few_carts import small_sample_warning, too_few
+from cartwise.model.policy import WITHOUT_PRICES
 
 _NICE_NAMES: Final = {
     "base_rate": "the base rate",
@@ -125,6 +126,8 @@ def pays_sentence(threshold: float, price: float) -> str:
 
 
 def _money(metrics: Mapping[str, Any]) -> str:
+    if not metrics["reference_price"]:
+        return WITHOUT_PRICES
     return (
         f"With the policy's costs a nudge "
         f"{pays_sentence(metrics['threshold'], metrics['reference_price'])}; nudging by the policy "

@@ -7,6 +7,7 @@ import gradio as gr
 
 from cartwise.errors import ApiError
 from cartwise.model.few_carts import LEAST_CARTS, small_sample_warning, too_few, untold
+from cartwise.model.policy import WITHOUT_PRICES
 from cartwise.page.client import Client, Facts
 from cartwise.page.curve import value_curve
 from cartwise.page.fields import ECONOMICS
@@ -96,12 +97,19 @@ def what_if(client: Client, margin: float, cost: float, anyway: float) -> str:
         found = client.what_if({name: float(value) for name, value in economics.items()})
     except ApiError as problem:
         return error(problem)
-    threshold = f"threshold at a price of {found['reference_price']:,.0f}"
-    known = [("carts of late", f"{found['carts']:,}"), (threshold, f"{found['threshold']:.1%}")]
+    earnings = found["earnings"]
+    known = [("carts of late", f"{found['carts']:,}"), *_threshold(found)]
+    if not earnings and not found["reference_price"]:
+        return figures(known) + note(WITHOUT_PRICES)
     if found["carts"] < LEAST_CARTS:
         return figures(known) + note(untold(found["carts"], "cart"))
-    earnings = found["earnings"]
     return figures([*known, *_earned(earnings)]) + _curve(earnings)
+
+
+def _threshold(found: Facts) -> list[tuple[str, str]]:
+    """The threshold at the usual price, where there is one."""
+    price = found["reference_price"]
+    return [(f"threshold at a price of {price:,.0f}", f"{found['threshold']:.1%}")] if price else []
 
 
 def _earned(earnings: Facts) -> list[tuple[str, str]]:

@@ -69,7 +69,9 @@ class CartEvent(BaseModel):
 
     event_time: Time
     product_id: Int64
-    price: Money = Field(description="0 means unknown.")
+    price: Money = Field(
+        description="0 means unknown: the decision then takes the reference price of the policy."
+    )
     user_id: Int64
     category_id: Int64 | None = None
     category_code: Text | None = None
@@ -118,7 +120,9 @@ class Decision(BaseModel):
     expected_value: float = Field(
         description="What a nudge is expected to earn, its cost deducted, in the price's currency."
     )
-    threshold: Probability = Field(description="Above it, a nudge pays at this price.")
+    threshold: Probability = Field(
+        description="Above it, a nudge pays at this price; 1 where no price is known."
+    )
 
 
 class FeaturesUsed(BaseModel):
@@ -248,8 +252,10 @@ class WhatIf(BaseModel):
 
     carts: int
     threshold: Probability = Field(description="At the reference price of the model's policy.")
-    reference_price: float
-    earnings: Earnings | None = Field(description="`null` before the first cart.")
+    reference_price: float = Field(description="0: the model was trained without prices.")
+    earnings: Earnings | None = Field(
+        description="`null` before the first cart, and where no price is known."
+    )
 
 
 class Part(BaseModel):

@@ -93,13 +93,14 @@ class Scorer:
         row = vector[None, :]
         champion, challenger = pair
         probability = float(champion.bundle.score(row)[0])
-        economics = champion.bundle.policy.economics
+        policy = champion.bundle.policy
+        price = event.price or policy.reference_price
         return Scored(
             event,
             vector,
             probability,
-            economics.value_of(probability, event.price),
-            economics.threshold(event.price),
+            policy.economics.value_of(probability, price),
+            policy.economics.threshold(price),
             champion,
             (challenger, float(challenger.bundle.score(row)[0])) if challenger else None,
             fresh,

@@ -14,6 +14,7 @@ from cartwise.model.baselines import NAMES
 from cartwise.model.bundle import CARD, METRICS, Bundle
 from cartwise.model.evaluation import Evaluation, evaluate
 from cartwise.model.examples import TrainingSet
+from cartwise.model.policy import WITHOUT_PRICES
 from cartwise.model.report.plots import PLOTS
 from cartwise.model.training import train
 from tests.data.raw_files import files_of
@@ -366,16 +367,24 @@ def test_five_test_carts_of_which_one_was_bought_are_enough(tmp_path: Path) -> N
     assert {"roc", "rivals", "reliability", "probabilities"} <= set(found.plots)
 
 
-def test_carts_without_price_are_worth_nothing(tmp_path: Path) -> None:
+MONEY = re.compile(WORTH.pattern + r"|a nudge (costs|is worth|never pays|pays)|price of|by price")
+
+
+def test_without_prices_nothing_is_said_of_money(tmp_path: Path) -> None:
     world = small(tmp_path)
     for name in ("train", "test"):
         part = read_part(world.training, name)
         change_part(world.training, name, part.with_columns(price=pl.lit(0.0)))
     train(world.training, tmp_path / "model")
     found = evaluated(tmp_path, world)
-    assert "a nudge never pays at a price of 0.00" in Page(found.report.read_text()).text
-    metrics = found.metrics
-    assert (metrics["threshold"], metrics["nudged_share"], metrics["expected_value"]) == (1, 0, 0)
+    page = Page(found.report.read_text()).text
+    card = Bundle.load(tmp_path / "model").files[CARD].decode()
+    for text in (page, card):
+        assert text.count(WITHOUT_PRICES) == 2, "in the summary, and in the place of money"
+        assert MONEY.search(text.replace(WITHOUT_PRICES, "")) is None
+    assert not {"value", "what-if"} & set(found.plots)
+    assert not {"expected_value", "expected_value_everyone", "nudged_share"} & set(found.metrics)
+    assert "price" not in {one.dimension for one in found.slices}
 
 
 def test_a_log_without_outages_or_features_for_slices_is_reported(tmp_path: Path) -> None:

@@ -30,10 +30,17 @@ def test_it_pays_to_nudge_just_above_the_threshold(
         assert pays[0] == (probability > threshold)
 
 
-def test_a_cart_without_price_is_never_worth_a_nudge() -> None:
+def test_where_no_price_is_known_no_nudge_pays() -> None:
     policy = Policy(Economics(), 0.0)
     assert policy.threshold == 1.0
     assert not policy.pays(np.array([1.0]), np.array([0.0]))[0]
+
+
+def test_the_reference_price_stands_for_one_that_is_unknown() -> None:
+    policy = Policy(Economics(), 80.0)
+    probability, price = np.array([1.0, 1.0, 0.2]), np.array([0.0, 10.0, 0.0])
+    assert policy.expected_value(probability, price).tolist() == pytest.approx([3.0, -0.5, -0.2])
+    assert policy.pays(probability, price).tolist() == [True, False, False]
 
 
 @pytest.mark.parametrize(

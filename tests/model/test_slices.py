@@ -53,7 +53,9 @@ def test_bands_hold_what_they_say() -> None:
         "3: 4 to 10 events": 60,
         "4: more events": 60,
     }
-    assert all(59 <= size <= 61 for size in names(slices, "price").values())
+    prices = names(slices, "price")
+    assert prices.pop("5: unknown") == 1
+    assert all(59 <= size <= 61 for size in prices.values())
 
 
 def test_what_decay_leaves_of_the_own_session_makes_nobody_known() -> None:
@@ -72,6 +74,16 @@ def test_a_dimension_whose_feature_is_absent_is_left_out() -> None:
     slices = sliced(carts().drop("session_depth"))
     dimensions = {one.dimension for one in slices}
     assert dimensions == {"category", "price", "product", "hour (UTC)"}
+
+
+def test_bands_of_prices_are_of_known_ones() -> None:
+    slices = sliced(carts(price=[0.0, 8.0, 9.0] * 80))
+    assert names(slices, "price") == {
+        "1: up to 8.00": 80,
+        "2: 8.00 to 9.00": 80,
+        "5: unknown": 80,
+    }
+    assert names(sliced(carts(price=[0.0] * 240)), "price") == {}
 
 
 def test_a_slice_measures_its_own_carts() -> None:

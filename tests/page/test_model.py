@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cartwise.model.policy import WITHOUT_PRICES
 from cartwise.page.client import Client
 from cartwise.page.model import _quality, what_if
 from tests.serving.running import running
@@ -34,3 +35,14 @@ def test_of_few_carts_of_late_nobody_is_told_what_nudging_would_earn(tmp_path: P
         assert "earned" not in told
         client.score(cart_json(user_id=30), 0)
         assert "earned per 1,000 carts" in what_if(client, 0.25, 1.0, 0.8)
+
+
+def test_without_prices_nobody_is_told_what_nudging_would_earn(tmp_path: Path) -> None:
+    world = make_world(write_model(tmp_path / "model", reference_price=0.0))
+    with running(world.app) as api, closing(Client(api, world.keys["all"])) as client:
+        for user in range(30):
+            client.score(cart_json(user_id=user, price=0.0), 0)
+        told = what_if(client, 0.25, 1.0, 0.8)
+    assert WITHOUT_PRICES in told
+    assert "threshold" not in told
+    assert "earned" not in told

@@ -12,7 +12,15 @@ from cartwise.features.live_batch import LiveBatch
 from cartwise.model.bundle import Bundle
 from cartwise.model.policy import Economics, what_if
 from cartwise.serving.scorer import CHUNK
-from tests.serving.worlds import CART_TIME, World, cart_event, cart_json, history, make_world
+from tests.serving.worlds import (
+    CART_TIME,
+    World,
+    cart_event,
+    cart_json,
+    history,
+    make_world,
+    write_model,
+)
 
 
 @pytest.fixture
@@ -81,6 +89,32 @@ def test_the_answer_says_whether_a_nudge_pays(world: World, client: TestClient) 
         assert answer["decision"]["nudge"] == (
             answer["probability"] > answer["decision"]["threshold"]
         )
+
+
+def test_a_cart_of_unknown_price_is_decided_at_the_usual_one(
+    world: World, client: TestClient
+) -> None:
+    answer = score(world, client, price=0.0)
+    worth = answer["probability"] * 0.2 * 0.25 * 25.0 - 1.0
+    assert answer["decision"]["expected_value"] == pytest.approx(worth)
+    assert answer["decision"]["threshold"] == pytest.approx(1.0 / (0.2 * 0.25 * 25.0))
+    shown = client.post("/v1/policy/what-if", json={}, headers=world.headers()).json()
+    assert shown["earnings"]["everyone_value"] == pytest.approx(1000 * worth)
+
+
+def test_where_no_price_is_known_no_nudge_is_advised_and_no_earnings_are_told(
+    tmp_path: Path,
+) -> None:
+    world = make_world(write_model(tmp_path / "model", reference_price=0.0))
+    with TestClient(world.app) as client:
+        unknown, known = (score(world, client, price=price) for price in (0.0, 1e6))
+        assert unknown["decision"] == {"nudge": False, "expected_value": -1.0, "threshold": 1.0}
+        assert known["decision"]["nudge"]
+        asked = client.post("/v1/policy/what-if", json={}, headers=world.headers())
+        assert asked.json()["earnings"] is not None
+        world.service.recent.popleft()
+        asked = client.post("/v1/policy/what-if", json={}, headers=world.headers())
+        assert asked.json()["earnings"] is None
 
 
 def test_the_age_is_that_of_the_latest_event(world: World, client: TestClient) -> None:

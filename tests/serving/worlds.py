@@ -74,7 +74,12 @@ def history(count: int = 40) -> list[LiveEvent]:
     ]
 
 
-def write_model(folder: Path, seed: int = 0, fingerprint: str = SPECIFICATION.fingerprint) -> Path:
+def write_model(
+    folder: Path,
+    seed: int = 0,
+    fingerprint: str = SPECIFICATION.fingerprint,
+    reference_price: float = 25.0,
+) -> Path:
     """A bundle for the real specification, trained on noise; another for every seed."""
     names = SPECIFICATION.vector
     random = np.random.default_rng(seed)
@@ -82,7 +87,7 @@ def write_model(folder: Path, seed: int = 0, fingerprint: str = SPECIFICATION.fi
     bought = (vectors[:, :20].sum(axis=1) + random.normal(size=400) > 0).astype(np.float64)
     boosting = Boosting(rounds=20, depth=3, learning_rate=0.3, min_child_weight=1)
     booster = boost_fixed(vectors, bought, names, boosting, Seeding(threads=1))
-    policy = Policy(Economics(), 25.0)
+    policy = Policy(Economics(), reference_price)
     calibrator = Calibrator("platt", probability_of(0.1 + 0.9 * MARGINS))
     files = {
         bundle.BOOSTER: bytes(booster.save_raw("ubj")),

@@ -10,16 +10,18 @@ from cartwise.duration import format_duration
 from cartwise.model.card import policy_sentence
 from cartwise.model.few_carts import can_be_told, small_sample_warning, too_few, untold
 from cartwise.model.manifest import Manifest
+from cartwise.model.policy import WITHOUT_PRICES
 from cartwise.model.report.drawing import theme_css
 from cartwise.model.report.plots import PLOTS, Evidence
 from cartwise.model.slices import Slice
 from cartwise.model.summary import estimate_text, sentences, with_interval
 from cartwise.parts import LEFT_OUT
 
+_MONEY: Final = "What a decision is worth"
 _SECTIONS: Final[Mapping[str, Sequence[str]]] = {
     "How well it ranks": ("roc", "rivals", "gain", "precision-recall"),
     "Whether a probability can be taken at its word": ("reliability", "probabilities"),
-    "What a decision is worth": ("value", "what-if"),
+    _MONEY: ("value", "what-if"),
     "Where it is good, and what it looks at": ("slices", "contributions"),
     "The data": ("days",),
 }
@@ -28,15 +30,13 @@ _SECTIONS: Final[Mapping[str, Sequence[str]]] = {
 def render_report(evidence: Evidence, plots: Mapping[str, str]) -> str:
     """The whole page, the same bytes for the same evidence."""
     style = theme_css(":root") + files("cartwise.model.report").joinpath("page.css").read_text()
-    extras = {
-        "What a decision is worth": _policy_card(evidence),
-        "The data": _data_card(evidence.manifest),
-    }
-    sections = [
-        f"<h2>{title}</h2><div class=plots>{_figures(evidence, names, plots)}"
-        f"{extras.get(title, '')}</div>"
-        for title, names in _SECTIONS.items()
-    ]
+    bodies = {title: _figures(evidence, names, plots) for title, names in _SECTIONS.items()}
+    bodies["The data"] += _data_card(evidence.manifest)
+    if evidence.policy.priced:
+        bodies[_MONEY] += _policy_card(evidence)
+    else:
+        bodies[_MONEY] = f"<p>{WITHOUT_PRICES}</p>"
+    sections = [f"<h2>{title}</h2><div class=plots>{body}</div>" for title, body in bodies.items()]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'

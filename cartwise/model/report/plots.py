@@ -50,8 +50,12 @@ def _both_classes(evidence: Evidence) -> bool:
 
 
 def _enough_carts(evidence: Evidence) -> bool:
-    """Whether there are enough test carts for what decisions about them are worth."""
+    """Whether there are enough test carts for what lists of them, and decisions, are worth."""
     return not too_few(evidence.metrics)
+
+
+def _money_can_be_told(evidence: Evidence) -> bool:
+    return evidence.policy.priced and _enough_carts(evidence)
 
 
 def _both_classes_and_enough_carts(evidence: Evidence) -> bool:
@@ -107,7 +111,7 @@ PLOTS: Final[Mapping[str, Plot]] = {
         "Money per 1,000 test carts by what really happened to them, with its 95 % interval. "
         "At the left everybody is nudged, at the right nobody.",
         lambda evidence: draw_value(evidence.findings.value, evidence.metrics),
-        possible=_enough_carts,
+        possible=_money_can_be_told,
     ),
     "what-if": Plot(
         "What if",
@@ -116,7 +120,7 @@ PLOTS: Final[Mapping[str, Plot]] = {
         lambda evidence: draw_what_if(
             evidence.scored.probability, evidence.scored.price, evidence.policy
         ),
-        possible=_enough_carts,
+        possible=_money_can_be_told,
     ),
     "slices": Plot(
         "By kind of cart",

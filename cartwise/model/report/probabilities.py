@@ -91,6 +91,7 @@ def draw_value(curve: ValueCurve, metrics: Mapping[str, float]) -> str:
 def draw_what_if(probability: Array, price: Array, policy: Policy) -> str:
     """Money per 1,000 carts over the cost of a nudge, for three shares that a nudge wins over."""
     given = policy.economics
+    price = policy.prices(price)
     costs = np.linspace(0.0, _DEAREST * (given.nudge_cost or 1.0), _COSTS)
     with figure() as (drawn, [axes]):
         for color, economics in zip((GREEN, MODEL, PURPLE), _alternatives(given), strict=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -101,16 +102,18 @@ def _facts(model: Model) -> ModelFacts:
 
 def _what_if(service: Service, economics: policy.Economics) -> WhatIf:
     carts = [scored for _, scored in list(service.recent)]
-    reference = service.pair().champion.bundle.policy.reference_price
+    asked = replace(service.pair().champion.bundle.policy, economics=economics)
     return WhatIf(
         carts=len(carts),
-        threshold=economics.threshold(reference),
-        reference_price=reference,
-        earnings=_earnings(carts, economics) if carts else None,
+        threshold=asked.threshold,
+        reference_price=asked.reference_price,
+        earnings=_earnings(carts, asked),
     )
 
 
-def _earnings(carts: Sequence[Scored], economics: policy.Economics) -> Earnings:
+def _earnings(carts: Sequence[Scored], asked: policy.Policy) -> Earnings | None:
     probability = np.array([scored.probability for scored in carts])
-    price = np.array([scored.event.price for scored in carts])
-    return Earnings(**policy.what_if(probability, price, economics).to_json())
+    price = asked.prices(np.array([scored.event.price for scored in carts]))
+    if not price.any():
+        return None
+    return Earnings(**policy.what_if(probability, price, asked.economics).to_json())
