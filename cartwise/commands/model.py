@@ -181,9 +181,9 @@ def evaluate(
     )
     if plots:
         _write_plots(evaluation, plots)
-    command = shlex.join(
-        ["cartwise", "serve", "--model", str(bundle or model), "--report", str(evaluation.report)]
-    )
+    places = ("--model", str(bundle or model), "--report", str(evaluation.report))
+    # Whoever tries the model first has no key yet.
+    command = shlex.join(["cartwise", "serve", *places, "--no-auth"])
     summary = Group(evaluation_summary(evaluation), whole_lines([("next", command)]))
     present(evaluation.metrics, summary, as_json=as_json)
 

@@ -99,4 +99,7 @@ def _taken(host: str, port: int, error: OSError) -> OutputError:
 def _say(listening: socket.socket) -> None:
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    structlog.get_logger("cartwise.serving").info("serving", address=f"http://{shown}:{port}")
+    address = f"http://{shown}:{port}"
+    structlog.get_logger("cartwise.serving").info(
+        "serving", address=address, docs=f"{address}/docs"
+    )

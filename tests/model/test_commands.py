@@ -31,7 +31,7 @@ def test_training_ends_with_a_few_lines_of_which_the_last_leads_to_the_report(
     report, serve = told.out.splitlines()[-2:]
     address = report.removeprefix("report: ")
     assert Path(urlsplit(address).path) == Path("evaluation/report.html").resolve()
-    given = ["--model", "a model", "--report", "evaluation/report.html"]
+    given = ["--model", "a model", "--report", "evaluation/report.html", "--no-auth"]
     assert shlex.split(serve) == ["next:", "cartwise", "serve", *given]
 
 

@@ -39,6 +39,15 @@ def test_the_report_beside_the_bundle_is_shown(model: Path, tmp_path: Path) -> N
         assert client.get("/v1/model/report").text == f"of {Bundle.load(model).version}"
 
 
+def test_without_keys_a_server_tells_where_its_documentation_is(folder: Path) -> None:
+    with serving(folder, "--model", "model", "--no-auth") as server:
+        said = map(json.loads, (folder / "serve.log").read_text().splitlines())
+        docs = next(line["docs"] for line in said if line["event"] == "serving")
+        assert docs == f"{server.address}/docs"
+        for address in (docs, f"{server.address}/v1/status"):
+            assert httpx.get(address).status_code == 200, "it takes no key"
+
+
 class Load:
     """Clients that ask without a pause, and all that they got."""
 
