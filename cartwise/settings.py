@@ -29,6 +29,8 @@ class Settled(Listed):
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
+            # Pydantic puts this before what Typer says of a choice.
+            error.message = error.message.removeprefix("Value error, ")
             error.param_hint = error.param_hint or _source(error)
             raise
 

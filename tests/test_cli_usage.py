@@ -194,6 +194,22 @@ def test_a_value_that_cannot_be_is_named_and_ends_with_2(
     assert cartwise("simulate", "--out", "events.csv", "--sessions", "5").code == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--label-scope", "sessions", "'sessions' is not one of 'user', 'session'"),
+        ("--margin", "25", "a margin of 25.0 is no share of the price"),
+        ("--nudge-cost", "-1", "a nudge cannot cost -1.0"),
+        ("--bought-anyway", "1", "1.0 cannot be bought anyway"),
+    ],
+)
+def test_a_value_that_cannot_be_is_told_without_inner_names(
+    cartwise: Commands, option: str, value: str, told: str
+) -> None:
+    said = cartwise("run", "events.csv", "--out", "out", option, value).err
+    assert f"Invalid value for '{option}': {told}" in said
+
+
 def test_the_list_of_commands_loads_none_of_them() -> None:
     program = "import sys; from cartwise.cli import main\ntry: main()\nexcept SystemExit: pass\n"
     program += "print('polars' in sys.modules)"

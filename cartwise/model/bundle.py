@@ -21,6 +21,7 @@ from cartwise.documents import parse_document
 from cartwise.errors import BundleError, FingerprintMismatch
 from cartwise.model.calibration import Calibrator
 from cartwise.model.policy import Policy
+from cartwise.parts import MANIFEST
 from cartwise.plain_files import read_bytes
 
 BOOSTER: Final = "model.ubj"
@@ -177,7 +178,7 @@ def _checksums(files: Mapping[str, bytes]) -> bytes:
 def _verified(path: Path) -> dict[str, bytes]:
     """The files of a bundle, each read once and as its checksum says."""
     try:
-        _require_bundle(path)
+        require_bundle(path)
         contents = {entry.name: read_bytes(entry) for entry in sorted(path.iterdir())}
     except OSError as error:
         raise BundleError(f"the bundle '{path}' cannot be read: {error.strerror}") from error
@@ -193,10 +194,16 @@ def _verified(path: Path) -> dict[str, bytes]:
     return contents
 
 
-def _require_bundle(path: Path) -> None:
+def require_bundle(path: Path) -> None:
     """Raise BundleError where a folder never was a bundle; it tells of one that lies in it."""
+    if not path.exists():
+        raise BundleError(f"there is no bundle '{path}': train one with 'cartwise train'")
     if (path / SPEC).exists() or (path / CHECKSUMS).exists():
         return
+    if (path / MANIFEST).exists():
+        raise BundleError(
+            f"'{path}' is a training set and no bundle: give what 'cartwise train' made of it"
+        )
     within = [entry for entry in sorted(path.iterdir()) if (entry / SPEC).is_file()]
     hint = f"; '{within[0]}' is one" if within else ""
     raise BundleError(f"'{path}' is no bundle: it has no {SPEC}{hint}")

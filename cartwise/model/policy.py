@@ -41,13 +41,17 @@ class Economics:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.margin_share <= 1.0:
-            raise UsageError(f"margin_share is {self.margin_share}: give a share in (0, 1]")
+            raise UsageError(
+                f"a margin of {self.margin_share} is no share of the price: give one above 0 and "
+                "up to 1, such as 0.25"
+            )
         if not 0.0 <= self.bought_anyway_share < 1.0:
             raise UsageError(
-                f"bought_anyway_share is {self.bought_anyway_share}: give a share in [0, 1)"
+                f"{self.bought_anyway_share} cannot be bought anyway: give a share from 0 to "
+                "below 1, such as 0.8"
             )
         if not 0.0 <= self.nudge_cost < np.inf:
-            raise UsageError(f"nudge_cost is {self.nudge_cost}: give an amount of 0 or more")
+            raise UsageError(f"a nudge cannot cost {self.nudge_cost}: give 0 or more")
 
     def extra_margin(self, price: Array) -> Array:
         """What a nudged cart earns, on average, if it is bought: (n,) for prices (n,)."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cartwise.errors import BundleError, CartwiseError
-from cartwise.model.bundle import BOOSTER, CHECKSUMS, Bundle
+from cartwise.model.bundle import BOOSTER, CHECKSUMS, Bundle, require_bundle
 from cartwise.model.explanation import Explainer
 from cartwise.plain_files import read_bytes
 
@@ -198,6 +198,7 @@ def load(folder: Path, fingerprint: str, source: str, at: datetime) -> Model:
 
 def _checksums(folder: Path) -> bytes:
     try:
+        require_bundle(folder)
         return read_bytes(folder / CHECKSUMS)
     except OSError as error:
         raise BundleError(f"'{folder}' is no bundle: {CHECKSUMS}: {error.strerror}") from error

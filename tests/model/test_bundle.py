@@ -56,7 +56,9 @@ def test_a_file_that_does_not_belong_is_refused_by_name(copied: Path) -> None:
 
 
 def test_a_folder_that_is_absent_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="nowhere"):
+    with pytest.raises(
+        BundleError, match=r"no bundle '.*nowhere': train one with 'cartwise train'"
+    ):
         Bundle.load(tmp_path / "nowhere")
 
 
@@ -66,6 +68,11 @@ def test_a_folder_above_a_bundle_says_where_the_bundle_is(copied: Path) -> None:
     assert (
         str(told.value) == f"'{copied.parent}' is no bundle: it has no spec.json; '{copied}' is one"
     )
+
+
+def test_a_training_set_in_the_place_of_a_bundle_is_told_as_such(outcome: Outcome) -> None:
+    with pytest.raises(BundleError, match="is a training set and no bundle: give what 'cartwise"):
+        Bundle.load(outcome.world.training)
 
 
 def test_a_folder_of_something_else_is_no_bundle(tmp_path: Path) -> None:

@@ -99,4 +99,4 @@ def test_no_server_starts_where_no_key_is_valid(cartwise: Commands) -> None:
 def test_no_server_starts_with_a_folder_that_is_no_model(cartwise: Commands) -> None:
     made(cartwise, "shop", "score")
     refused = cartwise("serve", "--model", "nowhere")
-    assert (refused.code, "'nowhere' is no bundle" in refused.err) == (1, True)
+    assert (refused.code, "there is no bundle 'nowhere': train one" in refused.err) == (1, True)
