@@ -22,6 +22,9 @@ from cartwise.events import EVENT_TYPES, HIGHEST_PRICE
 LONGEST_EVENT_BYTES: Final = 65_536
 """Longer messages are refused unread."""
 
+LENGTH_RULE: Final = "message_not_too_long"
+"""The rule that they break."""
+
 AHEAD_SECONDS: Final = 3600
 """An event from further in the future than this is refused: it would make all others look old."""
 
@@ -159,7 +162,7 @@ def decode_event(message: bytes) -> Event:
         RefusedMessage: it breaks rules, all of which are named.
     """
     if len(message) > LONGEST_EVENT_BYTES:
-        raise RefusedMessage(["message_not_too_long"])
+        raise RefusedMessage([LENGTH_RULE])
     try:
         read = _events.decode(message)
         seconds = parse_time(read.event_time)

@@ -14,6 +14,7 @@ import dataframely as dy
 import polars as pl
 
 from cartwise.events import COLUMNS, EVENT_SCHEMA, EVENT_TYPES, HIGHEST_PRICE
+from cartwise.wire import LENGTH_RULE, LONGEST_EVENT_BYTES
 
 TYPE_RULE: Final = "event_type_known"
 """The rule that rows break whose shop calls its events otherwise."""
@@ -44,6 +45,7 @@ ACCEPTED: Final[Mapping[str, str]] = {
     "user_id": _WHOLE_NUMBER,
     FIELDS_RULE: "a field for each column, with commas between them",
     ENCODING_RULE: "text in UTF-8",
+    LENGTH_RULE: f"at most {LONGEST_EVENT_BYTES:,} bytes",
 }
 """What is accepted, in words or by an example, by column and by rule on whole lines."""
 

@@ -5,7 +5,7 @@ break: otherwise one stray quote would swallow the lines after it.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedIOBase
@@ -59,13 +59,13 @@ def read_layout(start: bytes, path: Path) -> Layout:
     return Layout(tuple(fields), has_header=True, has_rows=bool(body))
 
 
-def require_columns(names: list[str], path: Path) -> None:
-    """Check that all nine columns are there and no name is repeated.
+def require_columns(names: list[str], path: Path, needed: Sequence[str] = COLUMNS) -> None:
+    """Check that all columns that are needed are there and no name is repeated.
 
     Raises:
         InputError: otherwise; it names the columns, and those that are there.
     """
-    missing = [name for name in COLUMNS if name not in names]
+    missing = [name for name in needed if name not in names]
     if missing:
         raise InputError(
             f"{path} lacks the column(s) {', '.join(missing)}: add or rename them; "

@@ -41,7 +41,7 @@ class Example:
     def kept(cls, row: Broken) -> Self:
         """A refused row as the quarantine keeps it: whole."""
         unit: Unit = "row" if row.source.endswith(".parquet") else "line"
-        return cls(row.source, unit, row.line, _shortened(row.text), accepted_by(row.rule))
+        return cls(row.source, unit, row.line, shortened(row.text), accepted_by(row.rule))
 
     def __str__(self) -> str:
         value = printable(self.value)
@@ -58,7 +58,7 @@ def first_of_each_rule(source: Source, rows: RawRows, refused: pl.DataFrame) -> 
     for line, rule, text in broken.select(LINE, "rules", TEXT).iter_rows():
         value = fields[line][column] if (column := column_of(rule)) else text
         examples[rule] = Example(
-            str(source.path), source.unit, line, _shortened(value), accepted_by(rule)
+            str(source.path), source.unit, line, shortened(value), accepted_by(rule)
         )
     return examples
 
@@ -72,7 +72,7 @@ def unknown_types(rows: RawRows, refused: pl.DataFrame) -> Counter[str]:
     counts = types.len().sort("len", descending=True, maintain_order=True)
     found: Counter[str] = Counter()
     for kind, count in counts.head(MOST_TYPES).iter_rows():
-        found[_shortened(kind)] += count
+        found[shortened(kind)] += count
     return found
 
 
@@ -81,7 +81,8 @@ def _texts_by_line(fields: pl.DataFrame) -> dict[int, dict[str, str]]:
     return {row[LINE]: row for row in texts.iter_rows(named=True)}
 
 
-def _shortened(value: str) -> str:
+def shortened(value: str) -> str:
+    """As much of a value as is shown."""
     return value if len(value) <= _LONGEST else f"{value[: _LONGEST - 1]}…"
 
 

@@ -14,7 +14,10 @@ import polars as pl
 
 from cartwise import wire
 from cartwise.counting import counted
+from cartwise.data.contract import accepted_by, column_of
+from cartwise.data.csv_blocks import require_columns
 from cartwise.data.file_signatures import oddity_of
+from cartwise.data.refusals import Example, printable, shortened
 from cartwise.errors import ApiError, InputError, RefusedMessage
 from cartwise.events import COLUMNS, EVENT_TYPES
 from cartwise.page.client import Client
@@ -22,28 +25,41 @@ from cartwise.page.hindsight import seconds_after
 from cartwise.page.markup import error, figures, note, table, warning
 
 MOST_ROWS: Final = 20_000
-SHOWN: Final = 50
 SHOWN_TYPES: Final = 8
 KEPT_SECONDS: Final = 3600
 """So long a scored file can be fetched."""
 OTHER_TYPES: Final = frozenset(EVENT_TYPES) - {"cart"}
 _NEEDED: Final = ("event_time", "product_id", "price", "user_id")
 
+Row = dict[str, str | None]
+
 
 class Batch(NamedTuple):
-    """Carts of a file: their lines, as the API takes them; rows of each type; what is bad."""
+    """Carts of a file: their lines, as the API takes them; rows of each type; by rule, how many
+    rows broke it, and the first of them."""
 
     lines: list[int]
     carts: list[dict[str, Any]]
     types: Counter[str]
-    bad: list[tuple[int, str]]
+    broken: Counter[str]
+    examples: dict[str, Example]
+
+    @property
+    def passed_over(self) -> int:
+        """Rows of other types."""
+        return sum(self.types[kind] for kind in OTHER_TYPES)
+
+    @property
+    def bad(self) -> int:
+        """Rows that broke any rule."""
+        return self.types.total() - len(self.carts) - self.passed_over
 
 
 def batch_tab(client: Client, folder: Path) -> None:
     """Build the tab; scored carts lie in ``folder`` to be fetched."""
     gr.Markdown(
         "A CSV with the columns of the shop's log, `event_type` may be missing. Rows of other "
-        f"types are passed over, carts that break a rule are listed. Up to {MOST_ROWS:,} rows."
+        f"types are passed over, rules that carts break are listed. Up to {MOST_ROWS:,} rows."
     )
     given = gr.File(label="Carts (CSV)", file_types=[".csv"], type="filepath")
     told = gr.HTML(elem_id="batch")
@@ -76,44 +92,46 @@ def read_batch(path: Path) -> Batch:
     except (pl.exceptions.PolarsError, OSError) as problem:
         reason = str(problem).splitlines()[0]
         raise InputError(f"this is no CSV in UTF-8 with a header ({reason})") from problem
-    _require_columns(frame.columns)
+    _require_columns(frame.columns, path)
     if frame.height > MOST_ROWS:
         raise InputError(
             f"the file has {frame.height:,} rows: give at most {MOST_ROWS:,} at a time"
         )
-    batch = Batch([], [], Counter(), [])
+    batch = Batch([], [], Counter(), Counter(), {})
     for line, row in enumerate(frame.iter_rows(named=True), start=2):
-        _sort(line, row, batch)
+        try:
+            _sort(line, row, batch)
+        except RefusedMessage as refused:
+            batch.broken.update(refused.rules)
+            for rule in refused.rules:
+                batch.examples.setdefault(rule, _example(path, line, row, rule))
     return batch
 
 
-def _require_columns(names: list[str]) -> None:
+def _require_columns(names: list[str], path: Path) -> None:
     if len(names) == 1 and names[0] not in COLUMNS:
         raise InputError(f"this is no CSV of carts: {oddity_of(','.join(names).encode())}")
-    if missing := [name for name in _NEEDED if name not in names]:
-        raise InputError(
-            f"the file lacks the column(s) {', '.join(missing)}: add or rename them, "
-            "its first line names columns"
-        )
+    require_columns(names, Path(path.name), _NEEDED)
 
 
-def _sort(line: int, row: dict[str, str | None], batch: Batch) -> None:
+def _sort(line: int, row: Row, batch: Batch) -> None:
+    """Put a row where it belongs; raises RefusedMessage where it breaks rules."""
     fields = {name: row.get(name) for name in COLUMNS}
     kind = row.get("event_type") or "cart"
     batch.types[kind] += 1
-    if kind != "cart":
-        if kind not in OTHER_TYPES:
-            batch.bad.append((line, f"is no cart but: {kind}"))
+    if kind in OTHER_TYPES:
         return
-    try:
-        event = wire.decode_event(json.dumps(fields | {"event_type": "cart"}).encode())
-    except RefusedMessage as refused:
-        batch.bad.append((line, "breaks " + ", ".join(refused.rules)))
-        return
+    event = wire.decode_event(json.dumps(fields | {"event_type": kind}).encode())
     cart = json.loads(wire.encode_event(event))
     del cart["event_type"]
     batch.lines.append(line)
     batch.carts.append(cart)
+
+
+def _example(path: Path, line: int, row: Row, rule: str) -> Example:
+    column = column_of(rule)
+    value = row.get(column) if column else ",".join(field or "" for field in row.values())
+    return Example(path.name, "line", line, shortened(value or ""), accepted_by(rule))
 
 
 def score_batch(client: Client, batch: Batch) -> pl.DataFrame:
@@ -148,7 +166,7 @@ def _told(batch: Batch, frame: pl.DataFrame) -> str:
     facts = [
         ("scored", f"{frame.height:,}"),
         ("worth a nudge", f"{nudged:,}"),
-        ("bad rows", f"{len(batch.bad):,}"),
+        ("bad rows", f"{batch.bad:,}"),
     ]
     return figures(facts) + note(_counts(batch)) + _hindsight(frame) + _bad(batch)
 
@@ -176,15 +194,19 @@ def _without_carts(batch: Batch) -> str:
 
 
 def _bad(batch: Batch) -> str:
+    """By rule, how many rows broke it, the first of them, and what would have been taken."""
     if not batch.bad:
         return ""
-    rows = [(str(line), escape(why)) for line, why in batch.bad[:SHOWN]]
-    return table("Bad rows", ("line", "why it was left out"), rows)
+    rows = []
+    for rule, count in batch.broken.most_common():
+        first = batch.examples[rule]
+        such_as = f"line {first.line}: '{printable(first.value)}'"
+        rows.append((rule, f"{count:,}", escape(such_as), escape(first.accepted)))
+    return table("Bad rows", ("rule", "rows", "such as", "accepted"), rows)
 
 
 def _counts(batch: Batch) -> str:
     scored = f"{counted(len(batch.carts), 'cart')} scored"
-    others = sum(batch.types[kind] for kind in OTHER_TYPES)
-    if not others:
+    if not batch.passed_over:
         return scored
-    return f"{scored}, {counted(others, 'row')} of other types passed over"
+    return f"{scored}, {counted(batch.passed_over, 'row')} of other types passed over"

@@ -6,7 +6,7 @@ from typing import Final
 
 from cartwise.errors import CartwiseError
 
-PROSE: Final = frozenset({"product", "detail", "what", "why it was left out"})
+PROSE: Final = frozenset({"product", "detail", "what", "such as", "accepted"})
 
 
 def error(problem: CartwiseError) -> str:
