@@ -23,7 +23,7 @@ from cartwise.progress import SILENT, Advance, Progress
 
 SECONDS_BETWEEN_LINES: Final = 10.0
 
-_WORDS: Final = 64
+_WORDS: Final = 74
 """What a line with a bar takes beside the bar, in characters; the speed is a good part of it."""
 _SPEED: Final = 80
 """A narrower terminal is not told it."""
@@ -63,7 +63,7 @@ class BarProgress:
         columns = (
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description:<24}"),
-            BarColumn(min(32, max(8, width - _WORDS))),
+            BarColumn(min(32, max(4, width - _WORDS))),
             _Done(with_speed=width >= _SPEED),
             _Left(elapsed_when_finished=True),
         )

@@ -35,13 +35,14 @@ def test_bars_show_name_and_amount() -> None:
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_a_bar_takes_one_line_at_any_width(width: int) -> None:
+@pytest.mark.parametrize("unit", ["byte", "session"])
+def test_a_bar_takes_one_line_at_any_width(width: int, unit: str) -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=width)
-    with BarProgress(console).task("train on all but the test", 12_700_000, "byte") as advance:
-        advance(12_700_000)
+    with BarProgress(console).task("train on all but the test", 150_000_000, unit) as advance:
+        advance(150_000_000)
     last = Text.from_ansi(screen.getvalue()).plain.strip().splitlines()[-1]
-    assert "12.7 M bytes" in last
+    assert f"150.0 M {unit}s" in last
     assert "0:00:00" in last
 
 

@@ -147,7 +147,8 @@ def percentages(axes: Axes, x_label: str, y_label: str) -> None:
     """Let both axes run from 0 to 100 %."""
     axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel=x_label, ylabel=y_label)
     axes.xaxis.set_major_formatter(percent)
-    axes.yaxis.set_major_formatter(percent)
+    # Where the axes meet, one 0 is enough.
+    axes.yaxis.set_major_formatter(lambda share, _position: percent(share) if share else "")
 
 
 def legend_above(axes: Axes, *, columns: int, **entries: Any) -> None:

@@ -25,6 +25,8 @@ from cartwise.model.report.drawing import (
 Array = NDArray[np.float64]
 
 _POINTS: Final = 240
+_LEAST_TOLD: Final = 0.1
+"""Nearer to the origin numbers would lie over each other."""
 
 
 def draw_roc(gains: Mapping[str, Gains]) -> str:
@@ -99,6 +101,8 @@ def _legend(drawn: Figure, title: str) -> None:
 
 def _mark_lift(axes: Axes, share: float, captured: float) -> None:
     axes.plot(share, captured, "o", color=MODEL, ms=4)
+    if share < _LEAST_TOLD:
+        return
     lift = f"{captured / share:.1f}×"  # noqa: RUF001 - the sign is meant
     beside: Mapping[str, Any] = {"xytext": (7, -4), "textcoords": "offset points"}
     axes.annotate(lift, (share, captured), color=INK, fontsize=8, **beside)
