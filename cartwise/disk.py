@@ -36,6 +36,9 @@ def readable(path: Path | str, remedy: str = "get it again") -> Iterator[None]:
     except PermissionError as error:
         where = error.filename or path
         raise InputError(f"{where} may not be read: check its permissions") from error
+    except pa.ArrowNotImplementedError as error:
+        reason = shorten(str(error).partition("\n")[0].rstrip("."), _LONGEST_REASON)
+        raise InputError(f"{path} cannot be read here ({reason}): write it another way") from error
     except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
         if isinstance(error, OSError) and error.errno in _NO_WAY:
             reason = os.strerror(error.errno)

@@ -1,5 +1,6 @@
 """Parquet files of events, batch by batch, as raw rows."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +28,9 @@ _BATCH_ROWS: Final = 2**16
 _BATCH_BYTES: Final = 2**24
 _BUFFER_BYTES: Final = 2**20
 
+_TEXTS: Final = (pa.string(), pa.large_string(), pa.string_view())
+_SHARING: Final = {"PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "BIT_PACKED"}
+
 
 def batches(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield the nine columns in Arrow batches of bounded size, each with its first row's number.
@@ -35,7 +39,7 @@ def batches(path: Path) -> Iterator[tuple[int, Any]]:
     """
     first_row = 1
     with pq.ParquetFile(path) as file:
-        rows, names = _rows_at_a_time(file.metadata), _names_of_texts(file.schema_arrow)
+        rows, names = _rows_at_a_time(file.metadata), _names_of_shared_texts(file)
     # Buffering ahead would hold a whole row group, however large somebody made it. A long text that
     # a million rows share stays one until so few of them are taken that they may each have it.
     with pq.ParquetFile(
@@ -59,9 +63,19 @@ def _bytes_of(group: pq.RowGroupMetaData) -> int:
     return sum(one.total_uncompressed_size for one in columns if one.path_in_schema in COLUMNS)
 
 
-def _names_of_texts(schema: Any) -> list[str]:
-    texts = (pa.string(), pa.large_string(), pa.string_view())
-    return [name for name in COLUMNS if schema.field(name).type in texts]
+def _names_of_shared_texts(file: pq.ParquetFile) -> list[str]:
+    """The columns of texts that lie apart from the rows that have them."""
+    encodings: defaultdict[str, set[str]] = defaultdict(set)
+    for place in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(place)
+        for column in map(group.column, range(group.num_columns)):
+            encodings[column.path_in_schema].update(column.encodings)
+    # Arrow makes dictionaries of no other encodings; those of levels are named among them.
+    return [
+        name
+        for name in COLUMNS
+        if file.schema_arrow.field(name).type in _TEXTS and encodings[name] <= _SHARING
+    ]
 
 
 def _parts(batch: Any) -> Iterator[Any]:

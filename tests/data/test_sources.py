@@ -263,6 +263,22 @@ def test_native_types_become_those_of_the_lake(tmp_path: Path) -> None:
     assert (report.rows_out, report.duplicates) == (1, 1)
 
 
+@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"])
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_texts_are_read_however_they_are_encoded(
+    tmp_path: Path, encoding: str, kind: pa.DataType
+) -> None:
+    table = pq.read_table(write_rows(tmp_path / "rows.parquet", ROWS))
+    table = table.cast(pa.schema([(name, kind) for name in table.column_names]))
+    pq.write_table(
+        table,
+        tmp_path / "rows.parquet",
+        use_dictionary=["brand"],
+        column_encoding={name: encoding for name in table.column_names if name != "brand"},
+    )
+    assert ingest([tmp_path / "rows.parquet"], tmp_path / "lake").rows_out == len(ROWS)
+
+
 def test_times_of_any_zone_and_wide_decimals_are_read(tmp_path: Path) -> None:
     row = write_rows(tmp_path / "row.parquet", [event()])
     table = pq.read_table(row)
