@@ -13,7 +13,7 @@ from secrets import token_hex
 from typing import Final
 
 from cartwise.disk import writable
-from cartwise.errors import OutputError, PlaceTaken
+from cartwise.errors import CartwiseError, OutputError, PlaceTaken
 from cartwise.interrupts import held_back
 
 _BLOCK_BYTES: Final = 65_536
@@ -33,7 +33,7 @@ def replaced(folder: Path) -> Iterator[Path]:
         OutputError: the folder cannot be written; what was there before is unchanged.
     """
     folder = _pointed_to(folder)
-    with _beside(folder) as fresh:
+    with scratch(folder) as fresh:
         _recover(folder)
         yield fresh
         if folder.exists():
@@ -50,7 +50,7 @@ def replaced_file(file: Path) -> Iterator[Path]:
         OutputError: the file cannot be written; what was there before is unchanged.
     """
     file = _pointed_to(file)
-    with _beside(file) as folder:
+    with scratch(file) as folder:
         fresh = folder / file.name
         yield fresh
         fresh.replace(file)
@@ -76,7 +76,7 @@ def written_together(folder: Path, contents: Mapping[str, bytes]) -> Iterator[No
             raise PlaceTaken(f"'{folder / name}' is a folder: choose another place to write to")
     is_new = not folder.exists()
     try:
-        with _beside(folder / min(contents), told=folder) as fresh:
+        with scratch(folder / min(contents), told=folder) as fresh:
             for name, content in contents.items():
                 (fresh / name).write_bytes(content)
             yield
@@ -234,18 +234,23 @@ def require_outside(out: Path, *read: Path) -> None:
 
 
 @contextmanager
-def _beside(target: Path, told: Path | None = None) -> Iterator[Path]:
-    """A scratch folder on the same file system as ``target``, gone when the block ends.
+def scratch(target: Path, told: Path | None = None) -> Iterator[Path]:
+    """A folder on the same file system as ``target``, gone when the block ends.
 
-    ``told`` is what an error names instead of ``target``.
+    Errors name ``target`` instead of it, or what is ``told``.
     """
-    with writable(told or target):
+    told = told or target
+    with writable(told):
         target.parent.mkdir(parents=True, exist_ok=True)
         _clear_the_dead(target)
         fresh = target.with_name(f".{target.name}-{os.getpid()}-{token_hex(4)}")
         fresh.mkdir()
         try:
             yield fresh
+        except CartwiseError as error:
+            if str(fresh) not in str(error):
+                raise
+            raise type(error)(str(error).replace(str(fresh), str(told))) from error
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
 

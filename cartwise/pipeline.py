@@ -13,7 +13,7 @@ from cartwise.data.ingest_report import IngestReport, require_events
 from cartwise.data.manifest import Manifest
 from cartwise.data.training_set import TrainingSetSettings
 from cartwise.errors import BundleError, InputError, OutputError, PlaceTaken
-from cartwise.folders import locked
+from cartwise.folders import locked, scratch
 from cartwise.model import bundle as bundles
 from cartwise.model.bundle import Bundle
 from cartwise.model.contest import learned_until
@@ -116,12 +116,19 @@ def _run(
     ingested = ingest(sources, events, progress=progress, skip=[training, model])
     require_events(ingested, events)
     manifest = training_sets.build(events, training, settings.training_set, progress=progress)
-    with measured() as usage:
+    # The bundle and what is said of it change together.
+    with measured() as usage, scratch(model) as fresh:
         trained = train(
-            training, model, settings.training, progress=progress, built_by="cartwise run"
+            training, fresh, settings.training, progress=progress, built_by="cartwise run"
         )
         evaluation = evaluate(
-            model, training, out, settings.evaluation, truth=truth, progress=progress
+            fresh,
+            training,
+            out,
+            settings.evaluation,
+            truth=truth,
+            renewed=model,
+            progress=progress,
         )
     replaced = earlier if earlier and earlier.version != trained.model_version else None
     whole = Run(out, ingested, manifest, evaluation, None, replaced=replaced)

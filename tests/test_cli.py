@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 import pytest
 
+from cartwise.errors import OutputError
 from cartwise.folders import locked
 from cartwise.model.bundle import Bundle
 from tests.commands import Commands, succeed
@@ -210,6 +211,22 @@ def test_a_run_tells_of_the_model_that_it_replaces(
     until = before.fact("learned_until")[:16].replace("T", " ")
     assert line == f"replaced: {before.version}, with a horizon of 4 h, learned until {until}"
     assert "replaced: " not in cartwise(*command).out
+
+
+def test_a_run_that_cannot_write_its_report_leaves_the_model_that_the_report_tells_of(
+    cartwise: Commands, shop: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_nothing(*_: object) -> str:
+        raise OutputError("no space")
+
+    before = {name: (out / name).read_bytes() for name in ("metrics.json", "report.html")}
+    model = contents(out / "model")
+    monkeypatch.setattr("cartwise.model.evaluation.render_report", write_nothing)
+    told = cartwise("run", shop, "--horizon", "2h", "--out", out, "--no-track", "-q")
+    assert (told.code, told.err) == (1, "cartwise: no space\n")
+    assert contents(out / "model") == model
+    assert {name: (out / name).read_bytes() for name in before} == before
+    assert list(out.glob(".*")) == []
 
 
 def test_run_again_with_out_inside_of_the_source(cartwise: Commands, shop: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cartwise import folders
-from cartwise.errors import OutputError, PlaceTaken
+from cartwise.errors import InputError, OutputError, PlaceTaken
 from cartwise.folders import append_lines, locked, replaced, replaced_file, written_together
 from tests.disks import files_limited_to
 
@@ -104,6 +104,16 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file/folder"), replaced(tmp_path / "file" / "folder"):
         pass
+
+
+def test_an_error_names_the_place_that_is_replaced(tmp_path: Path) -> None:
+    def damaged(folder: Path) -> None:
+        with replaced(folder) as fresh:
+            raise InputError(f"{fresh / 'day'} is damaged")
+
+    with pytest.raises(InputError) as told:
+        damaged(tmp_path / "folder")
+    assert str(told.value) == f"{tmp_path / 'folder' / 'day'} is damaged"
 
 
 def test_files_that_cannot_all_appear_leave_those_of_before(tmp_path: Path) -> None:

@@ -9,8 +9,6 @@ replay of that day, not of its history.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -88,20 +86,10 @@ def build(
     with folders.replaced(out) as fresh, log.held():
         update = _Update(log, dict(outcomes.by_day()), out, fresh)
         update.run(settings.memory_bytes, progress)
-        with _in_terms_of(out, fresh):
-            compared = check_canary(lake, log.days, fresh)
+        compared = check_canary(lake, log.days, fresh)
         progress.say(f"leak canary: {compared:,} vectors stay the same with their future deleted")
         write_manifest(fresh, manifest)
     return manifest
-
-
-@contextmanager
-def _in_terms_of(out: Path, fresh: Path) -> Iterator[None]:
-    """Let an error name the place that somebody knows: what was taken over is damaged there."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(str(error).replace(str(fresh), str(out))) from error
 
 
 def require_free(out: Path, lake: Path) -> None:
