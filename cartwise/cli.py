@@ -11,7 +11,7 @@ import typer
 
 from cartwise import __version__
 from cartwise.errors import CartwiseError
-from cartwise.outputs import open_closed, unfailing_stderr, write
+from cartwise.outputs import prepare, unfailing_stderr, write
 from cartwise.settings import Settled, file_settings, settings_file
 
 FIRST_STEPS: Final = "First steps"
@@ -71,7 +71,7 @@ COMMANDS: Final = (
 
 def main() -> None:
     """Run the command line; an expected error is one sentence and its exit code."""
-    open_closed()
+    prepare()
     with unfailing_stderr():
         _run()
 

@@ -48,9 +48,20 @@ def readable(path: Path | str, remedy: str = "get it again") -> Iterator[None]:
         raise InputError(f"{path} is damaged or cut short ({reason}): {remedy}") from error
 
 
+def is_utf8(path: Path) -> bool:
+    """Whether a name is what libraries can take: Linux allows any bytes in it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @contextmanager
 def writable(place: Path) -> Iterator[None]:
     """Translate what goes wrong while writing a file, or below a folder, into an OutputError."""
+    if not is_utf8(place):
+        raise OutputError(f"{place} is a name that is not UTF-8: choose another")
     try:
         yield
     except OSError as error:

@@ -4,15 +4,19 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
+from io import TextIOWrapper
 from typing import Any, TextIO, cast
 
 
-def open_closed() -> None:
-    """Let what is written to an output that was closed (``>&-``) go nowhere."""
+def prepare() -> None:
+    """Let what is written to an output that was closed (``>&-``) go nowhere, and escape signs that
+    the standard output cannot show, as Python does on the standard error."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             # It takes the number that is free, which else the next file would get.
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextmanager

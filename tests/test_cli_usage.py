@@ -70,6 +70,39 @@ def test_progress_that_nobody_can_be_told_of_ends_no_work(tmp_path: Path, unbuff
     assert list((tmp_path / "raw").iterdir())
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["simulate", "--sessions", "9", "--out", b"b\xff"],
+        ["ingest", "raw.csv", "--out", b"b\xff"],
+        ["ingest", "raw.csv", "--out", b"b\xff/lake"],
+        ["run", "raw.csv", "--no-track", "--out", b"b\xff"],
+    ],
+)
+def test_a_place_whose_name_is_not_utf_8_is_refused(
+    tmp_path: Path, arguments: list[str | bytes]
+) -> None:
+    (tmp_path / "raw.csv").write_text(sample(REES46).read_text())
+    program = [sys.executable, "-m", "cartwise", *arguments]
+    told = subprocess.run(program, cwd=tmp_path, capture_output=True, check=False)
+    assert told.returncode == 1
+    assert told.stderr.endswith(b"is a name that is not UTF-8: choose another\n")
+    assert b"Traceback" not in told.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["raw.csv"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_signs_that_an_output_cannot_show_are_escaped(tmp_path: Path, encoding: str) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "cartwise", "simulate", "--sessions", "9", "--out", "магазин"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=True,
+    )
+    assert rb"\u043c" in told.stdout
+
+
 def test_a_terminal_that_goes_away_ends_no_work(tmp_path: Path) -> None:
     terminal, stderr = os.openpty()
     program = [sys.executable, "-m", "cartwise", "simulate", "--sessions", "3000", "--out", "raw"]

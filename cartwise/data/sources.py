@@ -16,7 +16,7 @@ from cartwise.data.csv_blocks import Layout
 from cartwise.data.lake import row_count
 from cartwise.data.raw_rows import RawRows
 from cartwise.data.simulator.writing import TRUTH_FILE
-from cartwise.disk import readable
+from cartwise.disk import is_utf8, readable
 from cartwise.errors import InputError, UsageError
 from cartwise.events import COLUMNS
 from cartwise.progress import Advance
@@ -117,7 +117,8 @@ def inspect(path: Path) -> Source:
     """
     with readable(path):
         status = path.stat()
-        _require_utf8(path)
+        if not is_utf8(path.resolve()):
+            raise InputError(f"{path} has a name that is not UTF-8: rename it")
         if not path.is_file():
             raise InputError(f"{path} is no file: name one, or a folder of files")
         with path.open("rb") as file:
@@ -147,13 +148,6 @@ def read(source: Source, advance: Advance) -> Iterator[Piece]:
 def _is_within(path: Path, folder: Path) -> bool:
     # Unlike Path.resolve, it goes through a loop of links.
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-
-
-def _require_utf8(path: Path) -> None:
-    try:
-        str(path.resolve()).encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{path} has a name that is not UTF-8: rename it") from error
 
 
 def _files(path: Path, without: Sequence[Path]) -> list[Path]:
