@@ -90,10 +90,11 @@ def blocks(stream: BufferedIOBase, block_bytes: int, path: Path) -> Iterator[byt
         yield start + rest if rest else start
 
 
-def few_lines(block: bytes) -> Iterator[bytes]:
-    """A block, or parts of it that have so few lines that a frame of them stays small."""
-    if line_count(block) <= _MOST_LINES:
-        yield block
+def few_lines(block: bytes) -> Iterator[tuple[int, bytes]]:
+    """A block, or parts of it that have so few lines that a frame of them stays small; each with
+    how many it has."""
+    if (lines := line_count(block)) <= _MOST_LINES:
+        yield lines, block
         return
     half = len(block) // 2
     middle = 1 + (block.rfind(b"\n", 0, half) if b"\n" in block[:half] else block.find(b"\n"))

@@ -66,6 +66,8 @@ def first_of_each_rule(source: Source, rows: RawRows, refused: pl.DataFrame) -> 
 def unknown_types(rows: RawRows, refused: pl.DataFrame) -> Counter[str]:
     """How many of these rows have each event type that is not known."""
     lines = refused.filter(pl.col("rules").list.contains(TYPE_RULE))[LINE]
+    if lines.is_empty():
+        return Counter()
     types = rows.fields.filter(pl.col(LINE).is_in(lines.implode())).group_by(
         "event_type", maintain_order=True
     )

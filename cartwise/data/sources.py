@@ -208,8 +208,7 @@ def _text_pieces(source: Source) -> Iterator[tuple[int, Piece]]:
     with source.path.open("rb") as raw:
         blocks = csv_blocks.blocks(_stream(raw, source.format), _BLOCK_BYTES, source.path)
         bodies = csv_blocks.bodies(blocks, source.layout)
-        for block in chain.from_iterable(map(csv_blocks.few_lines, bodies)):
-            height = csv_blocks.line_count(block)
+        for height, block in chain.from_iterable(map(csv_blocks.few_lines, bodies)):
             yield raw.tell(), Piece(height, partial(csv_blocks.read_block, block, columns, line))
             line += height
 
