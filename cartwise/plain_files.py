@@ -30,5 +30,5 @@ def read_toml(file: Path, name: str, remedy: str = "mend that place") -> dict[st
         return tomllib.loads(read_bytes(file).decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"{name} {file} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{name} {file} is not TOML: {error}; {remedy}") from error

@@ -44,6 +44,15 @@ def test_a_value_in_the_file_that_cannot_be_is_told_with_file_and_key(
     assert f"'{setting.partition(' ')[0]}' in cartwise.toml" in told.err
 
 
+@pytest.mark.parametrize("text", ["seed = ", "a = " + "[" * 5000, "\0"])
+def test_a_file_that_is_no_settings_is_told_as_such(cartwise: Commands, text: str) -> None:
+    Path("cartwise.toml").write_text(text)
+    told = cartwise("simulate", "--out", "raw")
+    assert told.code == 1
+    assert told.err.startswith("cartwise: the settings file cartwise.toml is not TOML: ")
+    assert told.err.count("\n") == 1
+
+
 def test_a_file_with_a_byte_order_mark_and_a_date_is_read(cartwise: Commands) -> None:
     text = "[simulate]\nsessions = 20\nstart = 2020-02-01\njson = true"
     Path("cartwise.toml").write_text(text, encoding="utf-8-sig")

@@ -68,8 +68,7 @@ class TrainingSet:
 
     def _files(self, part: PartName) -> list[Path]:
         files = sorted((self.path / part).glob("*.parquet"))
-        with readable(self.path / part, REBUILD):
-            carts = sum(pq.read_metadata(file).num_rows for file in files)
+        carts = sum(map(_rows_of, files))
         if not files or carts != self.manifest.carts(part):
             raise InputError(
                 f"'{self.path / part}' holds {carts} carts, and its manifest says "
@@ -83,6 +82,11 @@ class TrainingSet:
         if part not in self._checked:
             require_all_as_written(self.path, files, REBUILD)
             self._checked.add(part)
+
+
+def _rows_of(file: Path) -> int:
+    with readable(file, REBUILD):
+        return int(pq.read_metadata(file).num_rows)
 
 
 def labels(frame: pl.DataFrame) -> NDArray[np.float64]:
