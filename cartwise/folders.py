@@ -34,7 +34,7 @@ def replaced(folder: Path) -> Iterator[Path]:
     """
     folder = _pointed_to(folder)
     with scratch(folder) as fresh:
-        _recover(folder)
+        recover(folder)
         yield fresh
         if folder.exists():
             folder.rename(_before(folder))
@@ -267,7 +267,8 @@ def _before(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.before")
 
 
-def _recover(folder: Path) -> None:
+def recover(folder: Path) -> None:
+    """Put back a folder whose replacement was interrupted between the two renames."""
     before = _before(folder)
     if before.exists() and not folder.exists():
         before.rename(folder)

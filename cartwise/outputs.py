@@ -5,16 +5,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from io import TextIOWrapper
-from typing import Any, TextIO, cast
+from typing import Any, Final, TextIO, cast
+
+_STDOUT: Final = 1
+_STDERR: Final = 2
 
 
 def prepare() -> None:
     """Let what is written to an output that was closed (``>&-``) go nowhere, and escape signs that
     the standard output cannot show, as Python does on the standard error."""
-    for name in ("stdout", "stderr"):
+    # A number that is free would else be that of the next file.
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(number)
+    for name, number in (("stdout", _STDOUT), ("stderr", _STDERR)):
         if getattr(sys, name) is None:
-            # It takes the number that is free, which else the next file would get.
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+            setattr(sys, name, os.fdopen(number, "w"))
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

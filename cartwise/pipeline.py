@@ -13,7 +13,7 @@ from cartwise.data.ingest_report import IngestReport, require_events
 from cartwise.data.manifest import Manifest
 from cartwise.data.training_set import TrainingSetSettings
 from cartwise.errors import BundleError, InputError, OutputError, PlaceTaken
-from cartwise.folders import locked, scratch
+from cartwise.folders import locked, recover, scratch
 from cartwise.model import bundle as bundles
 from cartwise.model.bundle import Bundle
 from cartwise.model.contest import learned_until
@@ -84,11 +84,20 @@ def run(
     for source in sources:
         if os.path.realpath(source) == os.path.realpath(out):
             raise PlaceTaken(f"'{out}' is both read and written to: choose another --out")
+    _recover(out)
     _require_free(out)
     if settings.tracking:
         require_reachable(settings.tracking)
     with locked(out, "run"):
         return _run(sources, out, settings, truth, progress)
+
+
+def _recover(out: Path) -> None:
+    """Put back what a run that was killed while it replaced a folder had put aside."""
+    if out.is_dir():
+        with locked(out, "run"):
+            for name in (TRAINING, MODEL):
+                recover(out / name)
 
 
 def _require_free(out: Path) -> None:
@@ -117,12 +126,12 @@ def _run(
     require_events(ingested, events)
     manifest = training_sets.build(events, training, settings.training_set, progress=progress)
     # The bundle and what is said of it change together.
-    with measured() as usage, scratch(model) as fresh:
+    with measured() as usage, scratch(model, told=out) as folder:
         trained = train(
-            training, fresh, settings.training, progress=progress, built_by="cartwise run"
+            training, folder / MODEL, settings.training, progress=progress, built_by="cartwise run"
         )
         evaluation = evaluate(
-            fresh,
+            folder / MODEL,
             training,
             out,
             settings.evaluation,
@@ -137,7 +146,7 @@ def _run(
 
 def _earlier(model: Path) -> Bundle | None:
     # One that is damaged is replaced all the same.
-    with suppress(BundleError):
+    with suppress(BundleError, InputError, ValueError):
         bundle = Bundle.load(model)
         learned_until(bundle)
         return bundle

@@ -7,6 +7,7 @@ options by their long names, at the top for every command that has them, or belo
 
 import os
 from collections.abc import Collection, Iterator, Mapping
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -114,6 +115,8 @@ def _typed(value: Any) -> Any:
     """A value as somebody would type it, so that it is taken and refused like one that is."""
     if isinstance(value, list):
         return [_typed(one) for one in value]
+    if isinstance(value, date):
+        return value.isoformat()
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

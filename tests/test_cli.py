@@ -229,6 +229,17 @@ def test_a_run_that_cannot_write_its_report_leaves_the_model_that_the_report_tel
     assert list(out.glob(".*")) == []
 
 
+def test_a_run_that_was_killed_while_it_replaced_its_model_goes_on(
+    cartwise: Commands, shop: Path, out: Path
+) -> None:
+    model = contents(out / "model")
+    (out / "model").rename(out / ".model.before")
+    told = cartwise("run", shop, "--horizon", "4h", "--out", out, "--no-track", "-q")
+    assert told.code == 0, told.err
+    assert contents(out / "model") == model
+    assert list(out.glob(".*")) == []
+
+
 def test_run_again_with_out_inside_of_the_source(cartwise: Commands, shop: Path) -> None:
     for _ in range(2):
         told = cartwise("run", shop, "--horizon", "4h", "--out", shop / "out", "--no-track", "-q")

@@ -115,13 +115,13 @@ def test_a_terminal_that_goes_away_ends_no_work(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["simulate", "--sessions=9", "--out=raw"]])
-@pytest.mark.parametrize("closed_output", [1, 2])
+@pytest.mark.parametrize("closed_output", ["1>&-", "2>&-", "0<&- 1>&-"])
 def test_an_output_that_is_closed_is_no_error(
-    tmp_path: Path, arguments: list[str], closed_output: int
+    tmp_path: Path, arguments: list[str], closed_output: str
 ) -> None:
     program = shlex.join([sys.executable, "-m", "cartwise", *arguments])
     told = subprocess.run(
-        ["sh", "-c", f"{program} {closed_output}>&-"],
+        ["sh", "-c", f"{program} {closed_output}"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

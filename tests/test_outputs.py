@@ -1,7 +1,10 @@
 """What is written to an output that takes nothing for a while."""
 
+import shlex
+import subprocess
 import sys
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
@@ -28,3 +31,12 @@ def test_what_comes_when_there_is_room_again_is_told(monkeypatch: pytest.MonkeyP
         sys.stderr.write("failed\n")
     assert sys.stderr is output
     assert output.getvalue() == "failed\n"
+
+
+def test_no_file_gets_the_number_of_an_output_that_is_closed(tmp_path: Path) -> None:
+    program = "import os, sys; from cartwise.outputs import prepare; prepare(); " + (
+        "sys.stderr.write(str(os.open('file', os.O_CREAT | os.O_WRONLY)))"
+    )
+    command = f"{shlex.join([sys.executable, '-c', program])} 0<&- 1>&-"
+    told = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, check=True)
+    assert int(told.stderr) > 2

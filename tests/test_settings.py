@@ -61,6 +61,13 @@ def test_a_file_with_a_byte_order_mark_and_a_date_is_read(cartwise: Commands) ->
     assert Path("raw/events-2020-02-01.csv").exists()
 
 
+def test_a_date_with_a_time_is_taken_as_it_is_typed(cartwise: Commands) -> None:
+    Path("cartwise.toml").write_text("[store.dump]\nat = 2019-11-08T12:00:00\n")
+    told = cartwise("store", "dump", "--out", "states", "--store-url", "sqlite:///none.db")
+    assert "none.db" in told.err
+    assert "does not match" not in told.err
+
+
 @pytest.mark.parametrize("table", ["features", "store.info"])
 def test_a_list_of_tables_is_refused(cartwise: Commands, table: str) -> None:
     Path("cartwise.toml").write_text(f"[[{table}]]\njson = true\n")

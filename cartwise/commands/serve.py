@@ -162,7 +162,7 @@ def serve(
             service,
             keyring=lambda: key_file.keyring if key_file else None,
             limits=Limits(rate=Rate(rate, max(1, int(2 * rate)))),
-            report=report or Path(model).parent / REPORT,
+            report=report or Path(model).resolve().parent / REPORT,
             on_start=freeze_start_up,
             background=upkeep(service, key_file, Pace(models=refresh)),
             on_close=[outside.store.close],

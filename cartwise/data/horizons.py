@@ -41,14 +41,20 @@ def suggest(parted_with: Callable[[int], int], carts: int) -> Suggestion | None:
 
 
 def or_shorter_horizon(
-    times: NDArray[np.int64], log: Log, spans: Sequence[Span], splits: SplitSettings
+    asked_seconds: int,
+    times: NDArray[np.int64],
+    log: Log,
+    spans: Sequence[Span],
+    splits: SplitSettings,
 ) -> str:
     """What else to advise whoever may give a longer log than this one, with its carts at ``times``.
 
-    Empty where no horizon would make a training set of them.
+    Empty where no horizon shorter than the one asked for would make a training set of them.
     """
 
     def parted_with(horizon_seconds: int) -> int:
+        if horizon_seconds >= asked_seconds:
+            return 0
         # Known, and not in an embargo.
         fates = censored(times, log, spans, horizon_seconds)
         try:

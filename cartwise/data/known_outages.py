@@ -1,16 +1,15 @@
 """The suspect spans of a lake: what the detector finds now, below what a person decided."""
 
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from cartwise.counting import counted
 from cartwise.data.gaps import find_gaps
+from cartwise.data.lake import OUTAGES
 from cartwise.data.log import Log
 from cartwise.data.outages import detect, hourly_counts
 from cartwise.data.spans import Span, read_spans, reconcile, write_spans
 from cartwise.progress import Progress
-
-FILE: Final = "outages.toml"
 
 
 class Outages(NamedTuple):
@@ -29,7 +28,7 @@ def known_outages(log: Log, file: Path | None, progress: Progress) -> Outages:
         InputError: the file is malformed.
         OutputError: the file cannot be written.
     """
-    file = file or log.lake / FILE
+    file = file or log.lake / OUTAGES
     hourly = hourly_counts(log)
     known = read_spans(file) if file.exists() else []
     spans = reconcile([*detect(hourly), *find_gaps(hourly)], known)

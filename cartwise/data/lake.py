@@ -16,6 +16,7 @@ from polars.io.plugins import register_io_source
 
 from cartwise import folders
 from cartwise.checksums import SUMS, read_sums, require_as_written
+from cartwise.data import quarantine
 from cartwise.data.publication import REPORT, STAGING, require_settled
 from cartwise.disk import readable
 from cartwise.errors import InputError
@@ -23,7 +24,9 @@ from cartwise.events import COLUMNS, EVENT_SCHEMA
 
 _DAY: Final = "event_date="
 _EVENTS: Final = "events.parquet"
-_VOLUMES_OWN: Final = "lost+found"
+OUTAGES: Final = "outages.toml"
+_MAY_STAY: Final = {OUTAGES, quarantine.FOLDER, "lost+found"}
+"""What a person may leave of a lake that is made anew, and what a volume has of its own."""
 _ROW_GROUP_ROWS: Final = 2**18
 _ROW_GROUP_BYTES: Final = 2**28
 _SAME_EVENT_HINT: Final = ("event_time", "user_id", "product_id")
@@ -65,7 +68,7 @@ def require_free(folder: Path) -> None:
         names = _names_in(folder)
         if not any(name.startswith(_DAY) or name in (REPORT, STAGING) for name in names):
             hidden = [name for name in names if name.startswith(".")]
-            folders.require_free(folder, [*hidden, _VOLUMES_OWN], "a lake")
+            folders.require_free(folder, {*hidden, *_MAY_STAY}, "a lake")
 
 
 def _names_in(lake: Path) -> list[str]:

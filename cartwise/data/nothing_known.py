@@ -41,18 +41,20 @@ class NothingKnown:
                 f"{what_to_do(self.log)}"
             )
         carts = counted(len(self.times), "cart")
+        shorter = self._or_shorter_horizon(horizon_seconds)
         if (self.fates == FATES.index("censored_end")).all():
             return (
                 f", so with a horizon of {format_duration(horizon_seconds)} the outcome of none of "
-                f"its {carts} is known: give a longer log{self._or_shorter_horizon()}"
+                f"its {carts} is known: give a longer log{shorter}"
             )
         return (
             f", and each of its {carts} is too near to the end or to a suspect span: give a longer "
-            f"log{self._or_shorter_horizon()}, or correct the spans in {self.outages.file}"
+            f"log{shorter}, or correct the spans in {self.outages.file}"
         )
 
-    def _or_shorter_horizon(self) -> str:
-        return or_shorter_horizon(self.times, self.log, self.outages.spans, self.splits)
+    def _or_shorter_horizon(self, than_seconds: int) -> str:
+        spans = self.outages.spans
+        return or_shorter_horizon(than_seconds, self.times, self.log, spans, self.splits)
 
 
 def _moment(second: int) -> str:

@@ -70,7 +70,7 @@ class Outcomes:
         try:
             dealt = split(times[usable], labels.horizon_seconds, splits)
         except NotEnoughData as error:
-            shorter = or_shorter_horizon(times, log, outages.spans, splits)
+            shorter = or_shorter_horizon(labels.horizon_seconds, times, log, outages.spans, splits)
             raise NotEnoughData(f"{error}{shorter}") from error
         fates[usable] = dealt.fates
         starts = np.searchsorted(carts["day"].to_numpy(), np.arange(len(log.days) + 1))

@@ -58,4 +58,5 @@ def _by_type(lake: Path, rows: int) -> str:
         report = read_document(lake / REPORT, IngestReport, "")
     except InputError:
         return ""
-    return f"; by type: {report.types()}" if report.by_rule.get(TYPE_RULE) == rows else ""
+    are_all = report.unknown_types and report.by_rule.get(TYPE_RULE) == rows
+    return f"; by type: {report.types()}" if are_all else ""

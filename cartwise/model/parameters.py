@@ -103,7 +103,7 @@ def _boosting(given: Mapping[str, Any]) -> Boosting:
 
 
 def _range(name: str, bounds: Mapping[str, Any]) -> Range:
-    low, high = (_value(name, bounds[end]) for end in ("low", "high"))
+    low, high = (float(_value(name, bounds[end])) for end in ("low", "high"))
     found = Range(low, high, bool(bounds.get("log", False)))
     if low > high:
         raise ValueError(f"the range of {name} ends before it begins")

@@ -10,6 +10,7 @@ from typing import Final
 
 import gradio as gr
 
+from cartwise.disk import writable
 from cartwise.errors import OutputError
 from cartwise.hosts import is_loopback
 from cartwise.page.style import CSS, theme
@@ -25,6 +26,9 @@ def private_folder() -> Iterator[Path]:
     has set where these lie, it is made there.
     """
     before = os.environ.get(_COPIES)
+    if before:
+        with writable(Path(before)):
+            Path(before).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
         prefix="cartwise-page-", dir=before, ignore_cleanup_errors=True
     ) as name:

@@ -123,7 +123,7 @@ def test_damage_in_one_of_several_days_names_the_day(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_lake_takes_one_if_it_holds_but_hidden_things(tmp_path: Path) -> None:
     source, lake = write_rows(tmp_path / "log.csv", [event()]), tmp_path / "lake"
-    for name in (".gitkeep", "lost+found", "notes.txt"):
+    for name in (".gitkeep", "lost+found", "outages.toml", "notes.txt"):
         lake.mkdir(exist_ok=True)
         (lake / name).write_text("mine")
         if name == "notes.txt":

@@ -2,12 +2,13 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.commands import Commands, Outcome
-from tests.data.raw_files import Row, at, write_rows
+from tests.data.raw_files import Row, at, event, write_rows
 
 FEATURES = ("features", "--events", "events", "--out", "training", "-q")
 
@@ -45,6 +46,19 @@ def test_a_suggestion_leaves_out_what_the_embargo_takes(cartwise: Commands) -> N
     assert cartwise(*FEATURES, "--horizon", "5m").code == 0
     parts = json.loads(Path("training/manifest.json").read_text())["parts"]
     assert sum(part["carts"] for part in parts.values()) == 30
+
+
+def test_no_longer_horizon_is_suggested_as_a_shorter_one(cartwise: Commands) -> None:
+    # The last month has next to no carts; three days' horizon would censor them, and make the month
+    # before the last one.
+    begin = datetime(2019, 10, 1, tzinfo=UTC)
+    times = [begin + timedelta(hours=hour) for hour in range(94 * 24)]
+    rows = [
+        event(event_time=f"{time:%Y-%m-%d %H:%M:%S} UTC", event_type="cart", product_id=str(place))
+        for place, time in enumerate(times)
+    ]
+    assert cartwise("ingest", write_rows(Path("log.csv"), rows), "--out", "events", "-q").code == 0
+    assert "shorter horizon" not in refused(cartwise(*FEATURES, "--split", "month"))
 
 
 def test_carts_near_suspect_spans_are_told_with_a_horizon_and_the_file(cartwise: Commands) -> None:

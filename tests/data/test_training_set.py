@@ -20,9 +20,8 @@ from cartwise.data import passes
 from cartwise.data.canary import LeakError, check_canary
 from cartwise.data.day_files import KEYS, day_file, read_carts
 from cartwise.data.ingest import ingest
-from cartwise.data.known_outages import FILE as OUTAGES
 from cartwise.data.labels import LabelSettings
-from cartwise.data.lake import day_path, read_day, stored_days, write_events
+from cartwise.data.lake import OUTAGES, day_path, read_day, stored_days, write_events
 from cartwise.data.simulate import simulate
 from cartwise.data.splits import FATES
 from cartwise.data.training_set import STATES, TrainingSetSettings, build

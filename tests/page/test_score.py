@@ -75,9 +75,10 @@ def test_of_answers_to_one_cart_the_first_is_what_was_said_then(tmp_path: Path) 
 def test_a_folder_for_copies_that_somebody_chose_is_kept_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    chosen = tmp_path / "copies"
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(chosen))
     with private_folder() as folder:
-        assert folder.parent == tmp_path
+        assert folder.parent == chosen
         assert os.environ["GRADIO_TEMP_DIR"] == str(folder)
-    assert os.environ["GRADIO_TEMP_DIR"] == str(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert os.environ["GRADIO_TEMP_DIR"] == str(chosen)
+    assert list(chosen.iterdir()) == []

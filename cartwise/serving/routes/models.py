@@ -114,6 +114,8 @@ def _what_if(service: Service, economics: policy.Economics) -> WhatIf:
 def _earnings(carts: Sequence[Scored], asked: policy.Policy) -> Earnings | None:
     probability = np.array([scored.probability for scored in carts])
     price = asked.prices(np.array([scored.event.price for scored in carts]))
-    if not price.any():
+    known = price > 0.0
+    if not known.any():
         return None
-    return Earnings(**policy.what_if(probability, price, asked.economics).to_json())
+    found = policy.what_if(probability[known], price[known], asked.economics)
+    return Earnings(**found.to_json())
