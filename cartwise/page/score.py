@@ -21,7 +21,9 @@ RECENT: Final = 50
 FIRST: Final = "first"
 AGAIN: Final = "again"
 DONE: Final = ""
-"""What is due at the next moment: to begin, to ask again what was not answered, or nothing."""
+Due = str | dict[str, str]
+"""What is due at the next moment: to begin, to begin again since nothing answered, nothing, or to
+ask again of a cart, unless somebody types on."""
 INTEGERS: Final = frozenset({"user_id", "product_id", "category_id"})
 EXAMPLE: Final = {
     "user_id": "520088904",
@@ -67,14 +69,14 @@ def score_tab(client: Client, moments: Moments) -> None:
         cart = carts.get(title or "")
         return list(_texts(cart).values()) if cart else [gr.skip() for _ in CART]
 
-    def begin(due: str, *values: str) -> tuple[tuple[Facts, str], str]:
+    def begin(due: Due, *values: str) -> tuple[tuple[Facts, str], Due]:
         typed = dict(zip(CART, values, strict=True))
-        if due == AGAIN and typed != EXAMPLE:
+        if due == typed:
             told, due = _answered(client, typed)
             return ({}, told), due
-        if due == DONE or typed != EXAMPLE:
-            return ({}, ""), DONE
-        return _first_answer(client)
+        if due in (FIRST, AGAIN) and typed == EXAMPLE:
+            return _first_answer(client)
+        return ({}, ""), DONE
 
     def begun(first: tuple[Facts, str], carts: dict[str, Any], *values: str) -> list[Any]:
         (cart, told), typed = first, dict(zip(CART, values, strict=True))
@@ -87,7 +89,7 @@ def score_tab(client: Client, moments: Moments) -> None:
         carts = carts | {_title(cart): cart}
         return [gr.Dropdown(choices=list(carts), value=_title(cart)), carts, told, *boxes]
 
-    def answer(*values: str) -> tuple[str, str]:
+    def answer(*values: str) -> tuple[str, Due]:
         return _answered(client, dict(zip(CART, values, strict=True)))
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
@@ -103,7 +105,7 @@ def score_tab(client: Client, moments: Moments) -> None:
         box.submit(answer, boxes, [shown, due], **private)
 
 
-def _first_answer(client: Client) -> tuple[tuple[Facts, str], str]:
+def _first_answer(client: Client) -> tuple[tuple[Facts, str], Due]:
     """A cart of the shop with what is told of it, and what is due then."""
     try:
         cart = first_cart(client)
@@ -159,12 +161,12 @@ def _number(name: str, text: str) -> float:
     return number
 
 
-def _answered(client: Client, values: Mapping[str, str]) -> tuple[str, str]:
-    """What is told of a cart, and whether to ask again."""
+def _answered(client: Client, values: Mapping[str, str]) -> tuple[str, Due]:
+    """What is told of a cart, and what is due then."""
     try:
         found = client.score(cart_of(values), REASONS, keep=False)
     except (ApiError, InputError) as problem:
-        return error(problem), AGAIN if isinstance(problem, Away) else DONE
+        return error(problem), dict(values) if isinstance(problem, Away) else DONE
     hindsight = _hindsight(client, values, found["features"])
     reasons = waterfall(found["base"], found["reasons"], found["rest"])
     return f"{answer_line(found)}{hindsight}{reasons}", DONE

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from cartwise.page.app import BEGINS_WITH, LOOKS_EVERY
 from cartwise.page.score import EXAMPLE
 from tests.page.conftest import Site, own_process
 from tests.serving.running import running
@@ -130,6 +131,12 @@ def test_a_page_tells_that_its_api_is_away_and_goes_on_when_it_is_back(
         expect(answer).to_contain_text("does not answer", timeout=15_000)
         with running(world.app, port, "off"):
             expect(answer).to_contain_text("likely to be bought", timeout=15_000)
+        page.get_by_role("button", name="Score this cart").click()
+        expect(answer).to_contain_text("does not answer", timeout=15_000)
+        page.get_by_label("Brand").fill("half-ty")
+        with running(world.app, port, "off"):
+            page.wait_for_timeout(1000 * (LOOKS_EVERY[BEGINS_WITH] + 1))
+            expect(answer).to_contain_text("does not answer")
         page.close()
 
 
