@@ -37,15 +37,19 @@ def readable(path: Path | str, remedy: str = "get it again") -> Iterator[None]:
         where = error.filename or path
         raise InputError(f"{where} may not be read: check its permissions") from error
     except pa.ArrowNotImplementedError as error:
-        reason = shorten(str(error).partition("\n")[0].rstrip("."), _LONGEST_REASON)
-        raise InputError(f"{path} cannot be read here ({reason}): write it another way") from error
+        raise InputError(
+            f"{path} cannot be read here ({_reason(error)}): write it another way"
+        ) from error
     except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
         if isinstance(error, OSError) and error.errno in _NO_WAY:
             reason = os.strerror(error.errno)
             raise InputError(f"{path} cannot be reached ({reason}): check the path") from error
-        # Polars names every column that a file has, where it lacks one.
-        reason = shorten(str(error).partition("\n")[0].rstrip("."), _LONGEST_REASON)
-        raise InputError(f"{path} is damaged or cut short ({reason}): {remedy}") from error
+        raise InputError(f"{path} is damaged or cut short ({_reason(error)}): {remedy}") from error
+
+
+def _reason(error: Exception) -> str:
+    # Polars names every column that a file has, where it lacks one.
+    return shorten(str(error).partition("\n")[0].rstrip("."), _LONGEST_REASON)
 
 
 def is_utf8(path: Path) -> bool:

@@ -257,10 +257,10 @@ def scratch(target: Path, told: Path | None = None) -> Iterator[Path]:
 
 def _clear_the_dead(target: Path) -> None:
     """Remove the scratch folders of processes that were killed."""
-    for scratch in target.parent.iterdir():
-        match = re.fullmatch(rf"\.{re.escape(target.name)}-(\d+)-[0-9a-f]{{8}}", scratch.name)
+    for left in target.parent.iterdir():
+        match = re.fullmatch(rf"\.{re.escape(target.name)}-(\d+)-[0-9a-f]{{8}}", left.name)
         if match and not Path("/proc", match[1]).exists() and Path("/proc/self").exists():
-            shutil.rmtree(scratch, ignore_errors=True)
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _before(folder: Path) -> Path:

@@ -5,12 +5,11 @@ break: otherwise one stray quote would swallow the lines after it.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
-from textwrap import shorten
 from typing import Final
 
 import polars as pl
@@ -26,7 +25,6 @@ LAYOUT_BYTES: Final = 65_536
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _FIELD: Final = r'(?:"(?:[^"]|"")*"|[^",]*)'
-_LONGEST_NAMES: Final = 300
 _MOST_LINES: Final = 2**18
 _TELLING: Final = ("event_time", "event_type", "product_id", "price", "user_id")
 
@@ -55,26 +53,8 @@ def read_layout(start: bytes, path: Path) -> Layout:
         return Layout(COLUMNS, has_header=False)
     if not set(fields) & set(COLUMNS):
         raise InputError(f"{path} is not a CSV of events: {file_signatures.oddity_of(header)}")
-    require_columns(fields, path)
+    file_signatures.require_columns(fields, path)
     return Layout(tuple(fields), has_header=True, has_rows=bool(body))
-
-
-def require_columns(names: list[str], path: Path, needed: Sequence[str] = COLUMNS) -> None:
-    """Check that all columns that are needed are there and no name is repeated.
-
-    Raises:
-        InputError: otherwise; it names the columns, and those that are there.
-    """
-    missing = [name for name in needed if name not in names]
-    if missing:
-        raise InputError(
-            f"{path} lacks the column(s) {', '.join(missing)}: add or rename them; "
-            f"it has {shorten(', '.join(names), _LONGEST_NAMES, placeholder=' …') or 'none'}; "
-            f"{file_signatures.RECIPES}"
-        )
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise InputError(f"{path} has more than one column {repeated[0]!r}: name columns apart")
 
 
 def blocks(stream: BufferedIOBase, block_bytes: int, path: Path) -> Iterator[bytes]:

@@ -1,8 +1,11 @@
-"""What a file is that is no CSV of events, told by its first bytes."""
+"""What a file is that is no CSV of events, told by its first bytes or by its columns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import shorten
 from typing import Final
 
+from cartwise.errors import InputError
 from cartwise.events import COLUMNS
 
 _MAGIC: Final[Mapping[bytes, str]] = {
@@ -29,6 +32,7 @@ _MAGIC: Final[Mapping[bytes, str]] = {
     b"<": "HTML or XML: save it as CSV",
 }
 _TAR: Final = slice(257, 262)
+_LONGEST_NAMES: Final = 300
 
 RECIPES: Final = "docs/your-log.md shows how to translate a log of another kind"
 """What an error ends with where a log is one, but not of ours."""
@@ -57,6 +61,24 @@ def oddity_of(line: bytes) -> str:
         f"its first line, '{_printable(text)[:60]}', is neither an event nor a header with the "
         f"columns {','.join(COLUMNS)}; {RECIPES}"
     )
+
+
+def require_columns(names: list[str], path: Path, needed: Sequence[str] = COLUMNS) -> None:
+    """Check that all columns that are needed are there and no name is repeated.
+
+    Raises:
+        InputError: otherwise; it names the columns, and those that are there.
+    """
+    missing = [name for name in needed if name not in names]
+    if missing:
+        raise InputError(
+            f"{path} lacks the column(s) {', '.join(missing)}: add or rename them; "
+            f"it has {shorten(', '.join(names), _LONGEST_NAMES, placeholder=' …') or 'none'}; "
+            f"{RECIPES}"
+        )
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(f"{path} has more than one column {repeated[0]!r}: name columns apart")
 
 
 def _printable(text: str) -> str:

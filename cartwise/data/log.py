@@ -75,13 +75,10 @@ class Log:
             raise
         self._require_unchanged()
 
-    def is_unchanged(self) -> bool:
-        """Whether no ingest changed this log's days since it was read; others may have come."""
-        stamps = _stamps(self.lake)
-        return {day: stamps.get(day) for day in self.days} == self.stamps
-
     def _require_unchanged(self) -> None:
-        if not self.is_unchanged():
+        # Days that have come since are none of this log's.
+        stamps = _stamps(self.lake)
+        if {day: stamps.get(day) for day in self.days} != self.stamps:
             raise InputError(f"an ingest changed '{self.lake}' meanwhile: run this again")
 
     @property

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cartwise.data.contract import LINE
-from cartwise.data.csv_blocks import require_columns
+from cartwise.data.file_signatures import require_columns
 from cartwise.data.raw_rows import (
     REFUSED_TEXT_SCHEMA,
     TEXT,

@@ -15,8 +15,7 @@ import polars as pl
 from cartwise import wire
 from cartwise.counting import counted
 from cartwise.data.contract import accepted_by, column_of
-from cartwise.data.csv_blocks import require_columns
-from cartwise.data.file_signatures import oddity_of
+from cartwise.data.file_signatures import oddity_of, require_columns
 from cartwise.data.refusals import Example, printable, shortened
 from cartwise.errors import ApiError, InputError, RefusedMessage
 from cartwise.events import COLUMNS, EVENT_TYPES

@@ -65,10 +65,6 @@ def score_tab(client: Client, moments: Moments) -> None:
             return gr.skip(), gr.skip(), error(problem)
         return gr.Dropdown(choices=list(carts)), carts, gr.skip()
 
-    def fill(title: str | None, carts: dict[str, Any]) -> list[Any]:
-        cart = carts.get(title or "")
-        return list(_texts(cart).values()) if cart else [gr.skip() for _ in CART]
-
     def begin(due: Due, *values: str) -> tuple[tuple[Facts, str], Due]:
         typed = dict(zip(CART, values, strict=True))
         if due == typed:
@@ -78,31 +74,39 @@ def score_tab(client: Client, moments: Moments) -> None:
             return _first_answer(client)
         return ({}, ""), DONE
 
-    def begun(first: tuple[Facts, str], carts: dict[str, Any], *values: str) -> list[Any]:
-        (cart, told), typed = first, dict(zip(CART, values, strict=True))
-        texts = beginning(cart, typed)
-        boxes = [texts.get(name, gr.skip()) for name in CART]
-        if not _is_whole(cart):
-            return [gr.skip(), gr.skip(), told or gr.skip(), *boxes]
-        if typed != EXAMPLE:
-            return [gr.skip(), gr.skip(), gr.skip(), *boxes]
-        carts = carts | {_title(cart): cart}
-        return [gr.Dropdown(choices=list(carts), value=_title(cart)), carts, told, *boxes]
-
     def answer(*values: str) -> tuple[str, Due]:
         return _answered(client, dict(zip(CART, values, strict=True)))
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
     # The API may take its time: what the boxes hold is asked again after its answer.
     begins = gr.on(moments, begin, [due, *boxes], [first, due], **QUIETLY)
-    begins.then(begun, [first, known, *boxes], [picked, known, shown, *boxes], **QUIETLY)
+    begins.then(_begun, [first, known, *boxes], [picked, known, shown, *boxes], **QUIETLY)
     again.click(look, outputs=[picked, known, shown], **private)
     picked.focus(look, outputs=[picked, known, shown], **private)
-    filled = picked.input(fill, [picked, known], boxes, **private)
+    filled = picked.input(_fill, [picked, known], boxes, **private)
     filled.then(answer, boxes, [shown, due], **private)
     ask.click(answer, boxes, [shown, due], **private)
     for box in boxes:
         box.submit(answer, boxes, [shown, due], **private)
+
+
+def _fill(title: str | None, carts: dict[str, Any]) -> list[Any]:
+    """The boxes of a cart that was picked."""
+    cart = carts.get(title or "")
+    return list(_texts(cart).values()) if cart else [gr.skip() for _ in CART]
+
+
+def _begun(first: tuple[Facts, str], carts: dict[str, Any], *values: str) -> list[Any]:
+    """The first answer in its place, and its cart in the boxes that nobody has typed into."""
+    (cart, told), typed = first, dict(zip(CART, values, strict=True))
+    texts = beginning(cart, typed)
+    boxes = [texts.get(name, gr.skip()) for name in CART]
+    if not _is_whole(cart):
+        return [gr.skip(), gr.skip(), told or gr.skip(), *boxes]
+    if typed != EXAMPLE:
+        return [gr.skip(), gr.skip(), gr.skip(), *boxes]
+    carts = carts | {_title(cart): cart}
+    return [gr.Dropdown(choices=list(carts), value=_title(cart)), carts, told, *boxes]
 
 
 def _first_answer(client: Client) -> tuple[tuple[Facts, str], Due]:
