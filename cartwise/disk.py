@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,14 @@ _LONGEST_REASON: Final = 160
 
 _NO_WAY: Final = (errno.ELOOP, errno.ENAMETOOLONG)
 
+_UNREADABLE: Final = (
+    OSError,
+    EOFError,
+    zlib.error,
+    pa.ArrowException,
+    pl.exceptions.PolarsError,
+)
+
 _OS_REASON: Final = re.compile(r"([^:]+) \(os error \d+\)")
 
 
@@ -40,7 +49,7 @@ def readable(path: Path | str, remedy: str = "get it again") -> Iterator[None]:
         raise InputError(
             f"{path} cannot be read here ({_reason(error)}): write it another way"
         ) from error
-    except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
+    except _UNREADABLE as error:
         if isinstance(error, OSError) and error.errno in _NO_WAY:
             reason = os.strerror(error.errno)
             raise InputError(f"{path} cannot be reached ({reason}): check the path") from error

@@ -47,11 +47,11 @@ def read_layout(start: bytes, path: Path) -> Layout:
     """
     if kind := file_signatures.kind_of(start):
         raise InputError(f"{path} is not a CSV of events but {kind}")
-    header, _, body = start.removeprefix(_BYTE_ORDER_MARK).partition(b"\n")
+    header, _, body = _without_marks(start).partition(b"\n")
     fields = _split_line(header)
     if _is_event(fields):
         return Layout(COLUMNS, has_header=False)
-    if not set(fields) & set(COLUMNS):
+    if not file_signatures.alike(fields):
         raise InputError(f"{path} is not a CSV of events: {file_signatures.oddity_of(header)}")
     file_signatures.require_columns(fields, path)
     return Layout(tuple(fields), has_header=True, has_rows=bool(body))
@@ -83,8 +83,8 @@ def few_lines(block: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def bodies(whole: Iterator[bytes], layout: Layout) -> Iterator[bytes]:
-    """The blocks of a file without its byte order mark and its header line."""
-    first = next(whole, b"").removeprefix(_BYTE_ORDER_MARK)
+    """The blocks of a file without its byte order marks and its header line."""
+    first = _without_marks(next(whole, b""))
     body = first.partition(b"\n")[2] if layout.has_header else first
     if body:
         yield body
@@ -109,12 +109,21 @@ def read_block(block: bytes, columns: tuple[str, ...], first_line: int) -> RawRo
     return RawRows(fields.with_columns(line), malformed, partial(_lines, block, first_line))
 
 
+def _without_marks(start: bytes) -> bytes:
+    # Two of them are there where a tool puts one before a text that has one already.
+    while start.startswith(_BYTE_ORDER_MARK):
+        start = start.removeprefix(_BYTE_ORDER_MARK)
+    return start
+
+
 def _split_line(line: bytes) -> list[str]:
     text = line.decode("utf-8", "replace").rstrip("\r")
     try:
-        return [field.strip() for field in next(csv.reader([text]), [])]
+        fields = next(csv.reader([text]), [])
     except csv.Error:
-        return [text]
+        # Lines that end in CR alone, or else a field of more signs than the module takes.
+        fields = [text] if "\r" in text else text.split(",")
+    return [field.strip() for field in fields]
 
 
 def _is_event(fields: list[str]) -> bool:

@@ -1,6 +1,6 @@
 """What a file is that is no CSV of events, told by its first bytes or by its columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import Final
@@ -50,17 +50,23 @@ def kind_of(start: bytes) -> str | None:
 def oddity_of(line: bytes) -> str:
     """What is odd about a first line that is neither an event nor a header of ours."""
     if b"\0" in line:
-        return "it holds bytes that are no text: give a file with events"
+        return "it holds bytes that are no text in UTF-8: give a file with events in UTF-8"
     if b"\r" in line.removesuffix(b"\r"):
         return "its lines end in CR alone, as on old Macs: end them in LF or CRLF"
     text = line.decode("utf-8", "replace")
     for separator, name in _SEPARATORS.items():
-        if set(COLUMNS) & {field.strip(' "\r') for field in text.split(separator)}:
+        if alike([field.strip(' "\r') for field in text.split(separator)]):
             return f"its fields are separated by {name}, not by commas; {RECIPES}"
     return (
         f"its first line, '{_printable(text)[:60]}', is neither an event nor a header with the "
         f"columns {','.join(COLUMNS)}; {RECIPES}"
     )
+
+
+def alike(names: Iterable[str]) -> dict[str, str]:
+    """By column, the name that is there for it, but for capitals and blanks."""
+    plain = {name.strip().lower(): name for name in names}
+    return {column: plain[column] for column in COLUMNS if column in plain}
 
 
 def require_columns(names: list[str], path: Path, needed: Sequence[str] = COLUMNS) -> None:
@@ -70,6 +76,12 @@ def require_columns(names: list[str], path: Path, needed: Sequence[str] = COLUMN
         InputError: otherwise; it names the columns, and those that are there.
     """
     missing = [name for name in needed if name not in names]
+    found = alike(names)
+    if renamed := [f"'{found[name]}' to {name}" for name in missing if name in found]:
+        raise InputError(
+            f"{path} has columns that differ from ours by capitals or blanks: "
+            f"rename {', '.join(renamed)}"
+        )
     if missing:
         raise InputError(
             f"{path} lacks the column(s) {', '.join(missing)}: add or rename them; "

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from gzip import GzipFile
 from io import BufferedIOBase, BufferedReader
 from itertools import chain, product
 from pathlib import Path
@@ -31,6 +32,8 @@ _MAGIC: Final[dict[bytes, Format]] = {
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PAR1": "parquet",
+    # What some tools put before the first frame of Zstandard, to be skipped.
+    **{bytes([sign]) + b"\x2a\x4d\x18": "zstd" for sign in range(0x50, 0x60)},
 }
 _BLOCK_BYTES: Final = 8 * 2**20
 _DECOMPRESSED_BYTES: Final = 2**20
@@ -199,6 +202,9 @@ def _text_layout(path: Path, kind: Format) -> Layout:
 def _stream(raw: BufferedIOBase, kind: Format) -> BufferedIOBase:
     if kind == "text":
         return raw
+    if kind == "gzip":
+        # Arrow, a little faster, refuses the zeros that tapes and some tools leave at the end.
+        return GzipFile(fileobj=raw)
     return BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw), kind), _DECOMPRESSED_BYTES)
 
 

@@ -15,6 +15,7 @@ from tests.data.raw_files import event, line
 
 NAMES = ",".join(COLUMNS)
 PATH = Path("events.csv")
+LONG = "x" * (csv.field_size_limit() + 1)
 INTACT = b",".join(str(number).encode() for number in range(9))
 FIELDS = st.lists(
     st.text('a5 ,"\r\0ä\x85\u2028', max_size=3).map(str.encode) | st.just(b"\xff"),
@@ -97,6 +98,11 @@ def test_columns_come_in_the_order_of_the_contract_without_the_rest() -> None:
     [
         (f"{NAMES}\nx", COLUMNS, True),
         (f"\ufeff{NAMES}\r\nx", COLUMNS, True),
+        (f"\ufeff\ufeff{NAMES}\nx", COLUMNS, True),
+        (f"\ufeff\ufeff{line(event())}", COLUMNS, False),
+        (NAMES.replace(",", " , ") + "\nx", COLUMNS, True),
+        (f"{NAMES},{LONG}\nx", (*COLUMNS, LONG), True),
+        (line(event(brand=LONG)), COLUMNS, False),
         (NAMES.replace("event_time", '"event_time"') + "\nx", COLUMNS, True),
         (f"more, {NAMES}\nx", ("more", *COLUMNS), True),
         (f"{NAMES}\n", COLUMNS, True),
@@ -127,6 +133,12 @@ def test_layout_is_told_from_the_first_line(
             NAMES.replace("price", "cost").encode() + b"\nx",
             "lacks the column.s. price: add or rename them; it has event_time, .*, cost, user_id,",
         ),
+        (
+            NAMES.replace("event_time", "Event_Time").replace("price", "PRICE").encode(),
+            "capitals or blanks: rename 'Event_Time' to event_time, 'PRICE' to price$",
+        ),
+        (NAMES.upper().encode(), "'EVENT_TIME' to event_time, .*, 'USER_SESSION' to user_session$"),
+        (NAMES.upper().replace(",", ";").encode(), "separated by semicolons"),
         (NAMES.encode() + b",price\nx", "more than one column 'price'"),
     ],
 )

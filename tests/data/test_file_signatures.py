@@ -41,7 +41,7 @@ def tarred(log: Path, file: Path) -> None:
         (written(lzma.compress), "xz: unpack it"),
         (written(lambda raw: gzip.compress(gzip.compress(raw))), "compressed twice"),
         (written(lambda raw: raw.decode().encode("utf-16")), "UTF-16: save it in UTF-8"),
-        (written(lambda raw: raw.decode().encode("utf-16-be")), "bytes that are no text"),
+        (written(lambda raw: raw.decode().encode("utf-16-be")), "no text in UTF-8: give a"),
         (written(lambda raw: raw.replace(b",", b";")), "separated by semicolons"),
         (written(lambda raw: raw.replace(b",", b"\t")), "separated by tabs"),
         (written(lambda _: b'{"event_time": 1}'), "JSON"),

@@ -29,6 +29,9 @@ from tests.data.raw_files import (
 )
 from tests.disks import closed
 
+SKIPPED = b"\x57\x2a\x4d\x18\x05\0\0\0hello"
+"""A frame that readers of Zstandard pass over (RFC 8878, 3.1.2)."""
+
 ROWS = [at(f"00:00:{second:02d}", product_id=str(second)) for second in range(40)]
 
 
@@ -98,6 +101,23 @@ def test_concatenated_compressed_files_are_read_to_the_end(tmp_path: Path) -> No
         assert ingest([first], tmp_path / f"lake{ending}").rows_out == len(ROWS) + 1
 
 
+@pytest.mark.parametrize(
+    ("ending", "before", "after"),
+    [
+        (".csv", b"\xef\xbb\xbf" * 2, b""),
+        (".csv.gz", b"", bytes(10_240)),
+        (".csv.zst", SKIPPED, b""),
+        (".csv.zst", b"", SKIPPED),
+    ],
+)
+def test_what_tools_put_around_a_text_is_passed_over(
+    tmp_path: Path, ending: str, before: bytes, after: bytes
+) -> None:
+    file = write_rows(tmp_path / f"log{ending}", ROWS)
+    file.write_bytes(before + file.read_bytes() + after)
+    assert ingest([file], tmp_path / "lake").rows_out == len(ROWS)
+
+
 def damaged(ending: str, damage: Callable[[bytes], bytes]) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
         file = write_rows(folder / f"log{ending}", ROWS)
@@ -151,6 +171,11 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "random, compressed": (folder_with("log.csv.gz", b"\xff" * 99), "is not a CSV of events"),
     "gzip cut": (damaged(".csv.gz", lambda data: data[:-20]), "is damaged or cut short"),
     "gzip without end": (damaged(".csv.gz", lambda data: data[:-4]), "is damaged or cut short"),
+    "gzip cut in its second member": (
+        damaged(".csv.gz", lambda data: data + data[:-9]),
+        "is damaged or cut short",
+    ),
+    "gzip before something else": (damaged(".csv.gz", lambda data: data + b"x"), "is damaged"),
     "gzip head": (damaged(".csv.gz", lambda data: data[:15]), "is damaged or cut short"),
     "gzip altered": (
         damaged(".csv.gz", lambda data: data[:60] + b"\xff" * 9 + data[69:]),
@@ -181,6 +206,10 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "other names": (
         parquet_of(lambda table: table.select(["price", "brand"])),
         "user_session: add or rename them; it has price, brand",
+    ),
+    "capitals and blanks": (
+        parquet_of(lambda table: table.rename_columns({"brand": "BRAND", "price": " price"})),
+        "by capitals or blanks: rename 'BRAND' to brand, ' price' to price",
     ),
     "loop of links": (link_to("log.csv"), "log.csv cannot be reached (Too many levels of"),
     "long name": (lambda folder: folder / ("n" * 300), "cannot be reached (File name too long)"),
