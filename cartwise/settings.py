@@ -9,6 +9,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +24,17 @@ FILE_VARIABLE: Final = "CARTWISE_CONFIG"
 
 
 class Settled(Listed):
-    """Commands whose errors name where a wrong value was set, if nobody typed it."""
+    """Commands whose errors name where a wrong value was set, if nobody typed it, and that take no
+    empty one: as a path, that would be the current folder."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line."""
+        for before, one in pairwise(("", *args)):
+            option, equals, value = one.partition("=")
+            if not one or (one.startswith("--") and equals and not value):
+                name = f"'{option or before}'" if (option or before)[:1] == "-" else "an argument"
+                raise typer.BadParameter("it is empty; is a variable not set?", param_hint=name)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was named."""
@@ -70,6 +81,8 @@ def file_settings(options: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     document = read_toml(path, "the settings file")
     shared = {name: value for name, value in document.items() if not isinstance(value, dict)}
     own = dict(_by_command(path, document))
+    for given in (shared, *own.values()):
+        _refuse_empty(path, given)
     _refuse_unknown(path, shared, set().union(*options.values()), "no command takes")
     _refuse_unknown(path, own, options, "is no command")
     for command, table in own.items():
@@ -118,6 +131,15 @@ def _typed(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _refuse_empty(path: Path, given: Mapping[str, Any]) -> None:
+    for name, value in given.items():
+        if value == "":
+            raise InputError(
+                f"the settings file {path} sets '{name}' to nothing: give it a value, "
+                "or leave it out"
+            )
 
 
 def _refuse_unknown(

@@ -243,6 +243,26 @@ def test_a_value_that_cannot_be_is_told_without_inner_names(
     assert f"Invalid value for '{option}': {told}" in said
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("simulate", "--sessions", "5", "--out", ""), "'--out'"),
+        (("simulate", "--out=", "--sessions", "5"), "'--out'"),
+        (("ingest", "", "--out", "events"), "an argument"),
+        (("store", "dump", "--out", ""), "'--out'"),
+        (("keys", "create", "ci", "--keys", ""), "'--keys'"),
+        (("archive", "--lake", ""), "'--lake'"),
+    ],
+)
+def test_nothing_is_not_taken_for_the_current_folder(
+    cartwise: Commands, arguments: tuple[str, ...], name: str
+) -> None:
+    told = cartwise(*arguments)
+    assert told.code == 2
+    assert f"Invalid value for {name}: it is empty" in told.err
+    assert not list(Path().iterdir())
+
+
 def test_the_list_of_commands_loads_none_of_them() -> None:
     program = "import sys; from cartwise.cli import main\ntry: main()\nexcept SystemExit: pass\n"
     program += "print('polars' in sys.modules)"

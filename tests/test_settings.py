@@ -95,10 +95,12 @@ def test_a_wrong_value_in_the_environment_is_told_with_its_variable(
         ('horizn = "1h"', "'horizn', which no command takes: did you mean 'horizon'?"),
         ("[runn]\nseed = 1", "'runn', which is no command: did you mean 'run'?"),
         ("[run]\nsed = 1", "'sed', which 'run' does not take: did you mean 'seed'?"),
+        ("out = ''", "'out' to nothing: give it a value"),
+        ("[run]\nout = ''", "'out' to nothing: give it a value"),
         ("[replay]\nseed = 1", "'seed' for 'replay', which does not take it; these do: "),
     ],
 )
-def test_an_unknown_name_in_the_file_is_told_with_what_was_meant(
+def test_what_the_file_cannot_set_is_told_with_what_was_meant(
     cartwise: Commands, text: str, told: str
 ) -> None:
     Path("cartwise.toml").write_text(text)
