@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from cartwise.errors import InputError, OutputError
-from cartwise.plain_files import refuse_pipe
+from cartwise.plain_files import refuse_endless
 
 _BROKEN_OFF: Final = "Invalid thrift: transport error"
 """All that Polars says where a disk is full before the end of a Parquet file."""
@@ -38,7 +38,7 @@ _OS_REASON: Final = re.compile(r"([^:]+) \(os error \d+\)")
 def readable(path: Path | str, remedy: str = "get it again") -> Iterator[None]:
     """Translate what goes wrong while reading a file into an InputError that names a remedy."""
     try:
-        refuse_pipe(Path(path))
+        refuse_endless(Path(path))
         yield
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist: check the path") from error

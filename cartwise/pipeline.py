@@ -22,6 +22,7 @@ from cartwise.model.mlflow_store import Tracking, require_reachable
 from cartwise.model.tracking import TrackedRun, track
 from cartwise.model.training import TrainingSettings, train
 from cartwise.model.usage import Sample, measured
+from cartwise.plain_files import refuse_endless
 from cartwise.progress import SILENT, Progress
 
 EVENTS: Final = "events"
@@ -81,6 +82,8 @@ def run(
     settings = settings or RunSettings()
     if truth and not truth.exists():
         raise InputError(f"the truth file {truth} does not exist: check the path")
+    if truth:
+        refuse_endless(truth)
     for source in sources:
         if os.path.realpath(source) == os.path.realpath(out):
             raise PlaceTaken(f"'{out}' is both read and written to: choose another --out")

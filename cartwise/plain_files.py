@@ -1,5 +1,6 @@
-"""Files that are read at once: not pipes, at which a reader would wait for ever."""
+"""Files that are read at once: not pipes or devices, at which a reader may wait for ever."""
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,17 @@ from typing import Any
 from cartwise.errors import InputError
 
 
-def refuse_pipe(path: Path) -> None:
-    """Raise InputError where a pipe has the place of a file."""
+def refuse_endless(path: Path) -> None:
+    """Raise InputError where a pipe, or a device that may never end, has the place of a file."""
     if path.is_fifo():
         raise InputError(f"{path} is a pipe, which can be read but once: make it a file first")
+    if path.is_char_device() and not path.samefile(os.devnull):
+        raise InputError(f"{path} is a device, which may never end: make it a file first")
 
 
 def read_bytes(file: Path) -> bytes:
-    """All that a file holds; raises InputError where it is a pipe."""
-    refuse_pipe(file)
+    """All that a file holds; raises InputError where it is a pipe or a device."""
+    refuse_endless(file)
     return file.read_bytes()
 
 

@@ -158,24 +158,50 @@ def test_events_from_a_pipe_are_refused_with_what_to_do(cartwise: Commands) -> N
     assert "pipe.csv is a pipe" in told.err
 
 
+def end_of(arguments: tuple[str, ...], folder: Path) -> subprocess.CompletedProcess[str]:
+    """How a command ends, which has to be soon."""
+    command = [sys.executable, "-m", "cartwise", *arguments]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
 @pytest.mark.parametrize("pipe", ["cartwise.toml", "model/model.ubj"])
 def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(tmp_path: Path, pipe: str) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model/spec.json").write_text("{}")
     os.mkfifo(tmp_path / pipe)
-    command = ["score", "--model", "model", "--events", "events", "--out", "scores.csv"]
-    told = subprocess.run(
-        [sys.executable, "-m", "cartwise", *command],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+    told = end_of(
+        ("score", "--model", "model", "--events", "events", "--out", "scores.csv"), tmp_path
     )
     assert told.returncode == 1
     assert told.stderr == (
         f"cartwise: {pipe} is a pipe, which can be read but once: make it a file first\n"
     )
+
+
+PIPE = "pipe is a pipe, which can be read but once: make it a file first"
+DEVICE = "/dev/zero is a device, which may never end: make it a file first"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("keys", "list", "--keys", "pipe"), PIPE),
+        (("keys", "list", "--keys", "/dev/zero"), DEVICE),
+        (("run", "log.csv", "--truth", "pipe", "--out", "out", "--no-track"), PIPE),
+        (("score", "--model", "x", "--events", "x", "--out", "pipe.csv"), "'pipe.csv' exists"),
+    ],
+)
+def test_what_never_ends_is_not_waited_for(
+    tmp_path: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    for name in ("pipe", "pipe.csv"):
+        os.mkfifo(tmp_path / name)
+    ended = end_of(arguments, tmp_path)
+    assert ended.stderr.startswith(f"cartwise: {told}")
+    assert ended.stderr.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe", "pipe.csv"}
 
 
 @pytest.mark.parametrize(

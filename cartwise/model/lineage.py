@@ -14,6 +14,7 @@ from cartwise.documents import read_document
 from cartwise.model.bundle import Bundle
 from cartwise.model.manifest import REBUILD
 from cartwise.parts import INDEX, MANIFEST
+from cartwise.plain_files import read_bytes
 
 _LOCK: Final = "dvc.lock"
 
@@ -62,7 +63,7 @@ def dvc_versions(training: Path) -> dict[str, str]:
     )
     if lock is None:
         return {}
-    stages: Mapping[str, Any] = (yaml.safe_load(lock.read_text()) or {}).get("stages", {})
+    stages: Mapping[str, Any] = (yaml.safe_load(read_bytes(lock)) or {}).get("stages", {})
     tags = {f"dvc.{path}": digest for path, digest in _outputs(stages)}
     commit = _commit(lock.parent)
     return tags | ({"git_commit": commit} if commit else {})

@@ -35,7 +35,7 @@ def require_name(file: Path) -> None:
     """Raise UsageError unless a name tells which kind of file is meant, and PlaceTaken where
     something else than such a file is there."""
     suffix = _suffix(file)
-    if file.is_dir() or (file.exists() and not _is_ours(file, suffix)):
+    if file.exists() and not (file.is_file() and _is_ours(file, suffix)):
         kind = suffix.removeprefix(".")
         raise PlaceTaken(f"'{file}' exists and holds no scores as {kind}: choose another name")
 

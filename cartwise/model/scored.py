@@ -16,6 +16,7 @@ from cartwise.model.columns import LABEL
 from cartwise.model.examples import TrainingSet
 from cartwise.model.manifest import Manifest
 from cartwise.model.slices import FEATURES, PROBABILITY
+from cartwise.plain_files import refuse_endless
 from cartwise.progress import Progress
 
 Array = NDArray[np.float64]
@@ -87,6 +88,7 @@ def score_test(
 def true_probabilities(carts: pl.DataFrame, truth: Path, manifest: Manifest) -> Array:
     """The true probability of each test cart (n,), NaN where the truth file does not know it."""
     keys = list(TRUTH_KEYS)
+    refuse_endless(truth)
     try:
         facts = pl.read_parquet_metadata(truth)
         known = pl.read_parquet(truth, columns=[*keys, TRUTH], glob=False)

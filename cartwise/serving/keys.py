@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 
 from cartwise.errors import InputError
 from cartwise.folders import replaced_file
+from cartwise.plain_files import read_bytes
 
 _PREFIX: Final = "cw"
 _SECRET_BYTES: Final = 32
@@ -97,7 +98,7 @@ class Keyring:
         if not file.exists():
             return cls()
         try:
-            return cls(map(Key.from_json, json.loads(file.read_bytes())["keys"]))
+            return cls(map(Key.from_json, json.loads(read_bytes(file))["keys"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"the file of keys '{file}' cannot be read: {error}") from error
 

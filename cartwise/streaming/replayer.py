@@ -20,6 +20,7 @@ from cartwise.data.contract import check
 from cartwise.data.sources import Piece, Source, find_sources, read
 from cartwise.errors import InputError
 from cartwise.folders import replaced_file
+from cartwise.plain_files import read_bytes
 from cartwise.progress import SILENT, Progress
 from cartwise.streaming.pacing import Pace
 from cartwise.streaming.rows import events_of
@@ -124,7 +125,7 @@ class Bookmark:
 
     def _read(self, file: Path) -> list[int]:
         try:
-            kept = json.loads(file.read_text())
+            kept = json.loads(read_bytes(file))
             delivered = [int(count) for count in kept.pop("delivered")]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{file} is no bookmark of a replay: name another file") from error
