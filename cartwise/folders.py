@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
@@ -17,6 +17,7 @@ from cartwise.errors import CartwiseError, OutputError, PlaceTaken
 from cartwise.interrupts import held_back
 
 _BLOCK_BYTES: Final = 65_536
+_OF_A_VOLUME: Final = "lost+found"
 _LOOK_SECONDS: Final = 1.0
 """Longer than anybody looks whether a folder is locked, for which it is, for an instant."""
 _MOMENT_SECONDS: Final = 0.01
@@ -214,6 +215,17 @@ def require_free(folder: Path, contents: Collection[str], what: str) -> None:
         raise PlaceTaken(
             f"'{folder}' holds '{foreign[0]}', which is not of {what}: choose another folder"
         )
+
+
+def require_new_or_begun(
+    folder: Path, is_ours: Callable[[str], bool], what: str, may_stay: Collection[str] = ()
+) -> None:
+    """Raise PlaceTaken where ``folder`` holds other things and nothing of ``what`` is written to it
+    beside them; what is hidden or ``may_stay`` does not count."""
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    if not any(map(is_ours, names)):
+        hidden = [name for name in names if name.startswith(".")]
+        require_free(folder, {*hidden, *may_stay, _OF_A_VOLUME}, what)
 
 
 def require_replaceable(folder: Path) -> None:

@@ -13,7 +13,7 @@ from cartwise.data.ingest_report import IngestReport, require_events
 from cartwise.data.manifest import Manifest
 from cartwise.data.training_set import TrainingSetSettings
 from cartwise.errors import BundleError, InputError, OutputError, PlaceTaken
-from cartwise.folders import locked, recover, scratch
+from cartwise.folders import locked, recover, require_new_or_begun, scratch
 from cartwise.model import bundle as bundles
 from cartwise.model.bundle import Bundle
 from cartwise.model.contest import learned_until
@@ -28,6 +28,7 @@ from cartwise.progress import SILENT, Progress
 EVENTS: Final = "events"
 TRAINING: Final = "training"
 MODEL: Final = "model"
+_WRITTEN: Final = frozenset({EVENTS, TRAINING, MODEL, bundles.METRICS, REPORT})
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def run(
     Running again with more files goes on from what is there.
 
     Raises:
-        PlaceTaken: ``out`` is one of the sources, or what is not of a run would be replaced.
+        PlaceTaken: ``out`` is one of the sources, or it holds what is not of a run.
         OutputError: runs cannot be tracked where they shall be; nothing was done.
         CartwiseError: what a step cannot do; the steps before it are complete.
     """
@@ -104,7 +105,8 @@ def _recover(out: Path) -> None:
 
 
 def _require_free(out: Path) -> None:
-    """Raise PlaceTaken where a run would replace what is not of one; other names may lie in it."""
+    """Raise PlaceTaken where a run would replace what is not of one, or begin beside it."""
+    require_new_or_begun(out, _WRITTEN.__contains__, "a run")
     if not (out / MODEL / bundles.CHECKSUMS).exists():
         names = (bundles.METRICS, REPORT)
         if held := [f"'{out / name}'" for name in names if (out / name).exists()]:

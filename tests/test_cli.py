@@ -234,6 +234,7 @@ def test_a_run_that_was_killed_while_it_replaced_its_model_goes_on(
 ) -> None:
     model = contents(out / "model")
     (out / "model").rename(out / ".model.before")
+    (out / "notes.txt").write_text("may stay where a run is")
     told = cartwise("run", shop, "--horizon", "4h", "--out", out, "--no-track", "-q")
     assert told.code == 0, told.err
     assert contents(out / "model") == model
@@ -254,6 +255,7 @@ MINE: Final = (
     "mixed/events/notes.txt",
     "figures/gain.csv",
     "kept/training/notes.txt",
+    "papers/notes.txt",
 )
 SCORE: Final = ("score", "--model", "out/model", "--events", "out/events", "-q", "--out")
 EVALUATE: Final = ("evaluate", "--model", "out/model", "--training", "out/training", "-q", "--out")
@@ -288,6 +290,8 @@ WRITING_OVER: Final = (
     ("run", "raw", "--out", "project"),
     ("run", "raw", "--out", "mixed"),
     ("run", "raw", "--out", "kept"),
+    ("run", "raw", "--out", "papers"),
+    ("run", "raw", "--out", "papers/notes.txt"),
     ("run", "out/model/plots.csv", "--out", "out"),
     ("run", "out/events", "--out", "out"),
 )

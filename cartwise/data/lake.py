@@ -25,8 +25,8 @@ from cartwise.events import COLUMNS, EVENT_SCHEMA
 _DAY: Final = "event_date="
 _EVENTS: Final = "events.parquet"
 OUTAGES: Final = "outages.toml"
-_MAY_STAY: Final = {OUTAGES, quarantine.FOLDER, "lost+found"}
-"""What a person may leave of a lake that is made anew, and what a volume has of its own."""
+_MAY_STAY: Final = (OUTAGES, quarantine.FOLDER)
+"""What a person may leave of a lake that is made anew."""
 _ROW_GROUP_ROWS: Final = 2**18
 _ROW_GROUP_BYTES: Final = 2**28
 _SAME_EVENT_HINT: Final = ("event_time", "user_id", "product_id")
@@ -65,10 +65,11 @@ def stored_days(lake: Path) -> list[date]:
 def require_free(folder: Path) -> None:
     """Raise PlaceTaken where a folder holds other things and no lake; hidden ones do not count."""
     with readable(folder):
-        names = _names_in(folder)
-        if not any(name.startswith(_DAY) or name in (REPORT, STAGING) for name in names):
-            hidden = [name for name in names if name.startswith(".")]
-            folders.require_free(folder, {*hidden, *_MAY_STAY}, "a lake")
+        folders.require_new_or_begun(folder, _is_ours, "a lake", _MAY_STAY)
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(_DAY) or name in (REPORT, STAGING)
 
 
 def _names_in(lake: Path) -> list[str]:
