@@ -30,6 +30,11 @@ class Columns(Table):
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         unbound = options.update(max_width=_ANY_WIDTH)
+        for column in self.columns:
+            if column.no_wrap:
+                # Else Rich would rather cut it than take the table for too wide.
+                cells = (column.header, *column.cells)
+                column.min_width = max(console.measure(one).maximum for one in cells)
         if self.__rich_measure__(console, unbound).minimum <= options.max_width:
             yield from super().__rich_console__(console, options)
             return
@@ -68,11 +73,12 @@ def whole_lines(rows: Rows) -> Text:
 
 
 def columns_table(title: str, *columns: str) -> Columns:
-    """An empty table; numbers stand right, what is called "" or "part" stands left."""
+    """An empty table; numbers and dates stand right and on one line, what is called "" or "part"
+    stands left."""
     table = Columns(
         title=title, title_justify="left", caption_justify="left", box=None, padding=(0, 2)
     )
     for name in columns:
         justify: JustifyMethod = "left" if name in {"", "part"} else "right"
-        table.add_column(name, justify=justify, overflow="fold")
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=justify == "right")
     return table
