@@ -120,7 +120,7 @@ class Phrases:
             if math.isnan(value):
                 return f"no {what} yet"
             share = percent(math.exp(value))
-            return f"{what} with {_span(over)} are {share} of those with {_span(under)}"
+            return f"{what} {_halving(over)} are {share} of those {_halving(under)}"
 
         return Phrase(f"{what}: {fading(over)} against {fading(under)}", say)
 
@@ -128,7 +128,7 @@ class Phrases:
 def _counter(name: str, entity: Entity, event: str, half_life: str) -> Phrase:
     def say(values: Values) -> str:
         told = faded(values[name], NOUNS[event])
-        return f"{told} {_whose(entity)}, fading with {_span(half_life)}"
+        return f"{told} {_whose(entity)}, each {_halving(half_life)}"
 
     return Phrase(f"{many(event)} {_whose(entity)} {fading(half_life)}", say)
 
@@ -155,7 +155,7 @@ def _mean_price(name: str, entity: Entity, event: str) -> Phrase:
 
 
 def _conversion(rate: Rate, entity: Entity, hit: str, trial: str, half_life: str) -> Phrase:
-    whose, span = _whose(entity), _span(half_life)
+    whose = _whose(entity)
 
     def say(values: Values) -> str:
         share = percent(values[rate.name])
@@ -165,7 +165,7 @@ def _conversion(rate: Rate, entity: Entity, hit: str, trial: str, half_life: str
         told = f"{DONE[hit]} {count(hits)} of the last {count(trials)} {DONE[trial]} {whose}"
         if hits > trials:
             told = f"{faded(hits, NOUNS[hit])} for {faded(trials, NOUNS[trial])} {whose}"
-        return f"{told}, fading with {span}: {share} to be expected"
+        return f"{told}, each {_halving(half_life)}: {share} to be expected"
 
     return Phrase(f"{per(hit, trial)} {whose} {fading(half_life)}", say)
 
@@ -229,8 +229,8 @@ def _whose(entity: Entity, beyond: Entity | None = None) -> str:
     return " ".join(_WHOSE[column] for column in known) or f"of the same {entity.name}"
 
 
-def _span(half_life: str) -> str:
-    return f"half-life {duration(seconds_of(half_life))}"
+def _halving(half_life: str) -> str:
+    return f"counting half after {duration(seconds_of(half_life))}"
 
 
 def _ago(seconds: float) -> str:

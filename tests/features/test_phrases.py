@@ -1,11 +1,13 @@
 import math
 import re
+from dataclasses import replace
 
 import pytest
 
 from cartwise.features.catalogue import MEAN_AGE_OF_A_SECOND, SPECIFICATION
 from cartwise.features.phrases import Phrases
 from cartwise.features.remarks import REMARKS
+from cartwise.features.spec import LogRatio
 
 PHRASES = Phrases(SPECIFICATION)
 NAMES = SPECIFICATION.values
@@ -26,7 +28,7 @@ def test_every_value_has_a_phrase_that_is_no_name(value: float) -> None:
     [
         (
             {"user_purchase_per_cart_28d": 0.71, "user_purchase_28d": 3.0, "user_cart_28d": 4.04},
-            "bought 3 of the last 4 carted by this user, fading with half-life 28 days: "
+            "bought 3 of the last 4 carted by this user, each counting half after 28 days: "
             "71 % to be expected",
         ),
         (
@@ -55,14 +57,14 @@ def test_every_value_has_a_phrase_that_is_no_name(value: float) -> None:
         ({"session_product_cart_share_4h": 0.4},
          "40 % of the carts in this visit are of this product"),
         ({"line_purchase_per_cart_7d": 1.3, "line_purchase_7d": 12.0, "line_cart_7d": 8.0},
-         "12 purchases for 8 carts in this category of this brand, fading with half-life 7 days: "
-         "130 % to be expected"),
+         "12 purchases for 8 carts in this category of this brand, each counting half after "
+         "7 days: 130 % to be expected"),
         ({"user_bought_before": 0.25},
          "before this visit, this user bought 25 % of what they carted"),
         ({"user_cart_before": 2.0}, "2 carts by this user before this visit"),
         ({"user_cart_before": 1.0}, "1 cart by this user before this visit"),
-        ({"user_cart_28d": 1.02}, "1 cart by this user, fading with half-life 28 days"),
-        ({"user_cart_28d": 0.3}, "0.3 carts by this user, fading with half-life 28 days"),
+        ({"user_cart_28d": 1.02}, "1 cart by this user, each counting half after 28 days"),
+        ({"user_cart_28d": 0.3}, "0.3 carts by this user, each counting half after 28 days"),
         ({"level_of_line_view_log_price_28d": math.log(0.9)},
          "what this brand has in this category costs 10 % less than is usual there"),
         ({"log_price": math.log(12.5)}, "the price is 12.50"),
@@ -92,6 +94,15 @@ def test_phrases_say_what_the_value_means(values: dict[str, float], said: str) -
 )  # fmt: skip
 def test_a_title_says_in_words_what_a_feature_is(name: str, title: str) -> None:
     assert PHRASES.title(name) == title
+
+
+def test_a_trend_says_against_what_it_is() -> None:
+    trend = LogRatio("trend", "product_view_1h", "product_view_7d", 1e-6)
+    phrases = Phrases(replace(SPECIFICATION, derived=(*SPECIFICATION.derived, trend)))
+    assert phrases.say("trend", {"trend": math.log(0.4)}) == (
+        "views of this product counting half after 1 hour are 40 % of those counting half after "
+        "7 days"
+    )
 
 
 def test_titles_are_of_words_each_of_one_feature_and_short_enough_for_a_plot() -> None:
