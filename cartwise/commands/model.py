@@ -181,10 +181,12 @@ def evaluate(
     )
     if plots:
         _write_plots(evaluation, plots)
-    places = ("--model", str(bundle or model), "--report", str(evaluation.report))
-    # Whoever tries the model first has no key yet.
-    command = shlex.join(["cartwise", "serve", *places, "--no-auth"])
-    summary = Group(evaluation_summary(evaluation), whole_lines([("next", command)]))
+    summary = evaluation_summary(evaluation)
+    if not is_worse(evaluation.metrics):
+        places = ("--model", str(bundle or model), "--report", str(evaluation.report))
+        # Whoever tries the model first has no key yet.
+        command = shlex.join(["cartwise", "serve", *places, "--no-auth"])
+        summary = Group(summary, whole_lines([("next", command)]))
     present(evaluation.metrics, summary, as_json=as_json)
 
 

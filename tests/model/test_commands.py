@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from tests.commands import Commands
 from tests.model.conftest import Outcome
 
@@ -33,6 +35,16 @@ def test_training_ends_with_a_few_lines_of_which_the_last_leads_to_the_report(
     assert Path(urlsplit(address).path) == Path("evaluation/report.html").resolve()
     given = ["--model", "a model", "--report", "evaluation/report.html", "--no-auth"]
     assert shlex.split(serve) == ["next:", "cartwise", "serve", *given]
+
+
+def test_a_model_that_ranks_worse_is_not_said_to_be_served_next(
+    cartwise: Commands, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cartwise.commands.model.is_worse", lambda _: True)
+    given = ("--model", outcome.model, "--training", outcome.world.training, "--bundle", "fuller")
+    told = cartwise("evaluate", *given, "--out", "evaluation", "-q")
+    assert told.code == 0, told.err
+    assert told.out.splitlines()[-1].startswith("report: ")
 
 
 def test_all_that_training_measured_is_in_its_json(cartwise: Commands, outcome: Outcome) -> None:
