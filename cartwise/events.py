@@ -31,5 +31,11 @@ COLUMNS: Final = tuple(EVENT_SCHEMA.names())
 HIGHEST_PRICE: Final = 1e12
 """Prices lie below: sums of them stay far from the end of what a float holds."""
 
+TEXTS: Final = tuple(name for name, kind in EVENT_SCHEMA.items() if kind == pl.String())
+"""The columns that hold text, and may be empty."""
+
+LONGEST_TEXT: Final = 1000
+"""So many characters a text has at most: a longer one is a mistake."""
+
 SECONDS_PER_HOUR: Final = 3600
 SECONDS_PER_DAY: Final = 86_400

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from cartwise.errors import RefusedMessage
-from cartwise.events import EVENT_TYPES, HIGHEST_PRICE
+from cartwise.events import EVENT_TYPES, HIGHEST_PRICE, LONGEST_TEXT, TEXTS
 
 LONGEST_EVENT_BYTES: Final = 65_536
 """Longer messages are refused unread."""
@@ -31,7 +31,7 @@ AHEAD_SECONDS: Final = 3600
 LONGEST_PAYLOAD_BYTES: Final = 4096
 """So much of a refused message is kept in its dead letter."""
 
-Text = str | None
+Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)] | None
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Time = Annotated[
     str,
@@ -276,10 +276,11 @@ def _read_leniently(message: bytes) -> Event:
         _field(fields, "user_id", _integer_of, broken),
         _field(fields, "user_session", _text_of, broken, needed=False),
     ]
-    broken += _out_of_bounds(time, values[5])
+    event = Event(time, *values)
+    broken += _out_of_bounds(event)
     if broken:
         raise RefusedMessage(broken)
-    return Event(time, *values)
+    return event
 
 
 def _fields_of(message: bytes) -> dict[str, Any]:
@@ -316,12 +317,17 @@ def _field(
     return value
 
 
-def _out_of_bounds(time: int | None, price: float | None) -> list[str]:
+def _out_of_bounds(event: Event) -> list[str]:
+    """The rules that values break which were read; those that were not are None."""
+    time: int | None = event.event_time
+    price: float | None = event.price
+    texts = {name: getattr(event, name) or "" for name in TEXTS}
     rules = {
         "event_time_in_range": time is None or 0 <= time < _LATEST,
         "price_finite": price is None or math.isfinite(price),
         "price_in_range": price is None or not HIGHEST_PRICE <= price < math.inf,
         "price_not_negative": price is None or math.isnan(price) or price >= 0,
+        **{f"{name}_not_too_long": len(text) <= LONGEST_TEXT for name, text in texts.items()},
     }
     return [rule for rule, holds in rules.items() if not holds]
 

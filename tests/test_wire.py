@@ -38,11 +38,11 @@ RAW = {
     "event_type": [*EVENT_TYPES, "purchased", "View", ""],
     "product_id": ["1", "-1", "9223372036854775807", "9223372036854775808", "1.0", "one", ""],
     "category_id": ["", "2103807459595387724", "x"],
-    "category_code": ["", "a.b", "ä"],
-    "brand": ["", "samsung", "brænd"],
+    "category_code": ["", "a.b", "ä", "x" * 1001],
+    "brand": ["", "samsung", "brænd", "😀" * 1000, "😀" * 1001],
     "price": ["0", "-0.0", "12.5", "1e3", ".5", "-0.01", "1e308", "inf", "-inf", "NaN", "ten", ""],
     "user_id": ["541312140", "99999999999999999999", "me", ""],
-    "user_session": ["", "a"],
+    "user_session": ["", "a", "ä" * 1001],
 }  # fmt: skip
 
 rows = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in RAW.items()})
@@ -108,6 +108,11 @@ def test_fields_may_be_missing_where_the_contract_lets_them_be_empty() -> None:
         (b"[]", ("message_is_object",)),
         (b'{"brand": "\xff"}', ("text_is_utf8",)),
         (message(brand="x" * 70_000), ("message_not_too_long",)),
+        (message(brand="x" * 1001), ("brand_not_too_long",)),
+        (
+            message(price=-1, user_session="ä" * 1001),
+            ("price_not_negative", "user_session_not_too_long"),
+        ),
         (message(price=-0.01), ("price_not_negative",)),
         (message(price=True), ("price_readable",)),
         (message(price=1e12), ("price_in_range",)),

@@ -13,7 +13,14 @@ from typing import Any, Final
 import dataframely as dy
 import polars as pl
 
-from cartwise.events import COLUMNS, EVENT_SCHEMA, EVENT_TYPES, HIGHEST_PRICE
+from cartwise.events import (
+    COLUMNS,
+    EVENT_SCHEMA,
+    EVENT_TYPES,
+    HIGHEST_PRICE,
+    LONGEST_TEXT,
+    TEXTS,
+)
 from cartwise.wire import LENGTH_RULE, LONGEST_EVENT_BYTES
 
 TYPE_RULE: Final = "event_type_known"
@@ -43,14 +50,14 @@ ACCEPTED: Final[Mapping[str, str]] = {
     "category_id": f"{_WHOLE_NUMBER}, or nothing",
     "price": f"a number such as 130.76, from 0 to below 10^{log10(HIGHEST_PRICE):.0f}",
     "user_id": _WHOLE_NUMBER,
+    **dict.fromkeys(TEXTS, f"at most {LONGEST_TEXT:,} characters, or nothing"),
     FIELDS_RULE: "a field for each column, with commas between them",
     ENCODING_RULE: "text in UTF-8",
     LENGTH_RULE: f"at most {LONGEST_EVENT_BYTES:,} bytes",
 }
 """What is accepted, in words or by an example, by column and by rule on whole lines."""
 
-_TEXT: Final = pl.String()
-_PARSED: Final = tuple(name for name in COLUMNS if EVENT_SCHEMA[name] != _TEXT)
+_PARSED: Final = tuple(name for name in COLUMNS if name not in TEXTS)
 
 
 def _given(name: str) -> str:
@@ -67,6 +74,10 @@ def _must_be_given(name: str) -> Any:
 
 def _must_be_readable(name: str) -> Any:
     return _must_hold(lambda: pl.col(name).is_not_null() | ~pl.col(_given(name)))
+
+
+def _must_not_be_long(name: str) -> Any:
+    return _must_hold(lambda: pl.col(name).str.len_chars() <= LONGEST_TEXT)
 
 
 class EventContract(dy.Schema):
@@ -105,6 +116,8 @@ class EventContract(dy.Schema):
     product_id_given = _must_be_given("product_id")
     product_id_readable = _must_be_readable("product_id")
     category_id_readable = _must_be_readable("category_id")
+    category_code_not_too_long = _must_not_be_long("category_code")
+    brand_not_too_long = _must_not_be_long("brand")
     price_given = _must_be_given("price")
     price_readable = _must_be_readable("price")
     price_finite = _must_hold(lambda: pl.col("price").is_finite())
@@ -114,6 +127,7 @@ class EventContract(dy.Schema):
     price_not_negative = _must_hold(lambda: pl.col("price") >= 0)
     user_id_given = _must_be_given("user_id")
     user_id_readable = _must_be_readable("user_id")
+    user_session_not_too_long = _must_not_be_long("user_session")
 
 
 def column_of(rule: str) -> str | None:
@@ -166,7 +180,7 @@ def parse_times(times: pl.Series) -> pl.Series:
     Takes the log's own form (``2019-10-01 00:00:00 UTC``), ISO 8601 with ``Z``, an offset or no
     zone (then UTC), and native timestamps with or without a zone.
     """
-    if times.dtype != _TEXT:
+    if times.dtype != pl.String():
         return _native_times(times)
     log_form = times.str.to_datetime(
         "%Y-%m-%d %H:%M:%S UTC", strict=False, time_unit="us", time_zone="UTC"

@@ -13,11 +13,11 @@ from pydantic import (
 )
 
 from cartwise import wire
+from cartwise.events import LONGEST_TEXT
 
 MOST_CARTS: Final = 500
 MOST_EVENTS: Final = 1000
 MOST_REASONS: Final = 20
-LONGEST_TEXT: Final = 1000
 
 _LARGEST: Final = 2**63 - 1
 _INT64: Final[dict[str, Any]] = {"ge": -(2**63), "le": _LARGEST, "strict": True}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from cartwise.events import COLUMNS, EVENT_TYPES
+from cartwise.events import COLUMNS, EVENT_TYPES, TEXTS
 from tests.data.raw_files import Row
 
 Event = tuple[Any, ...]
@@ -48,12 +48,14 @@ def _typed(row: Row) -> tuple[Event, list[str]]:
 def _broken(name: str, row: Row, typed: dict[str, Any]) -> list[str]:
     value = typed[name]
     if not row[name]:
-        may_be_missing = name in {"category_id", "category_code", "brand", "user_session"}
+        may_be_missing = name in {"category_id", *TEXTS}
         return [] if may_be_missing else [f"{name}_given"]
     if value is None:
         return ["event_type_known" if name == "event_type" else f"{name}_readable"]
     if name == "event_time" and not 1970 <= value.year < 2262:
         return ["event_time_in_range"]
+    if name in TEXTS and len(value) > 1000:
+        return [f"{name}_not_too_long"]
     if name == "price":
         # No number at all is neither finite nor at least 0.
         checks = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cartwise.data.contract import LINE, Checked, check, parse_times
-from cartwise.events import COLUMNS, EVENT_SCHEMA
+from cartwise.events import COLUMNS, EVENT_SCHEMA, TEXTS
 from tests.data.raw_files import DEFAULT, Row, event
 
 MIDNIGHT = datetime(2019, 10, 1, tzinfo=UTC)
@@ -42,6 +42,7 @@ def checked(*rows: Row) -> Checked:
         ("price", "-inf", ["price_finite", "price_not_negative"]),
         ("user_id", "", ["user_id_given"]),
         ("user_id", "1.0", ["user_id_readable"]),
+        *((name, "ä" * 1001, [f"{name}_not_too_long"]) for name in TEXTS),
     ],
 )
 def test_a_broken_rule_is_named(field: str, text: str, rules: list[str]) -> None:
@@ -58,6 +59,7 @@ def test_a_broken_rule_is_named(field: str, text: str, rules: list[str]) -> None
         ("brand", "", None),
         ("user_session", "", None),
         ("event_type", "remove_from_cart", "remove_from_cart"),
+        *((name, "😀" * 1000, "😀" * 1000) for name in TEXTS),
         ("product_id", "9223372036854775807", 2**63 - 1),
         ("user_id", "-9223372036854775808", -(2**63)),
         ("price", "0", 0.0),
