@@ -64,6 +64,11 @@ class CrossFit:
     margins: NDArray[np.float64]
 
 
+def at_hand(data: TrainingSet) -> TrainingSet:
+    """The same carts; few of them in memory, for they are read some thirty times."""
+    return data.kept(*LEARNED_FROM) if _is_cross_validated(data) else data
+
+
 def cross_fit(
     data: TrainingSet, boosting: Boosting, seeding: Seeding, progress: Progress
 ) -> CrossFit:

@@ -4,8 +4,8 @@ Layout: ``manifest.json`` and ``<part>/*.parquet``, rows in the order of cart ti
 columns that name a cart, every feature is one float32 column in the manifest's order.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -30,6 +30,9 @@ class TrainingSet:
     path: Path
     manifest: Manifest
     _checked: set[PartName] = field(default_factory=set, repr=False, compare=False)
+    _kept: Mapping[PartName, Sequence[pl.DataFrame]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -41,16 +44,29 @@ class TrainingSet:
     ) -> Iterator[pl.DataFrame]:
         """A part in frames of at most ``rows`` carts, in order; ``columns`` None: every column."""
         wanted = None if columns is None else list(dict.fromkeys(columns))
-        for file in self._files(part):
-            with readable(file, REBUILD), pq.ParquetFile(file) as parquet:
-                require_columns(file, parquet.schema_arrow, wanted or self.manifest.feature_names)
-                for batch in parquet.iter_batches(rows, columns=wanted):
-                    frame = pl.DataFrame(batch)
-                    require_labels(file, frame)
-                    yield frame
+        if part in self._kept:
+            for frame in self._kept[part]:
+                yield from frame.select(wanted or pl.all()).iter_slices(rows)
+        else:
+            for file in self._files(part):
+                yield from self._batches(file, wanted, rows)
+
+    def _batches(self, file: Path, wanted: list[str] | None, rows: int) -> Iterator[pl.DataFrame]:
+        with readable(file, REBUILD), pq.ParquetFile(file) as parquet:
+            require_columns(file, parquet.schema_arrow, wanted or self.manifest.feature_names)
+            for batch in parquet.iter_batches(rows, columns=wanted):
+                frame = pl.DataFrame(batch)
+                require_labels(file, frame)
+                yield frame
+
+    def kept(self, *parts: PartName) -> Self:
+        """The same, with some parts in memory, for whoever reads their few carts often."""
+        return replace(self, _kept={part: list(self.batches(part)) for part in parts})
 
     def columns(self, part: PartName, names: Sequence[str]) -> pl.DataFrame:
         """Some columns of a whole part."""
+        if part in self._kept:
+            return pl.concat(self._kept[part]).select(names)
         return pl.concat(self._columns(file, list(names)) for file in self._files(part))
 
     def vectors(self, frame: pl.DataFrame) -> NDArray[np.float32]:

@@ -32,7 +32,7 @@ from cartwise.model.bundle import ModelSpec
 from cartwise.model.calibration import ENOUGH_FOR_CURVES, Calibration, calibrate, folds
 from cartwise.model.card import model_card
 from cartwise.model.columns import LABEL
-from cartwise.model.crossfit import cross_fit, name_of_loss
+from cartwise.model.crossfit import at_hand, cross_fit, name_of_loss
 from cartwise.model.examples import TrainingSet, labels
 from cartwise.model.manifest import LEARNED_FROM, Manifest
 from cartwise.model.onnx_export import to_onnx
@@ -142,7 +142,7 @@ def _require_both_classes(manifest: Manifest, built_by: str) -> None:
 
 def _fit(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _Fitted:
     carts = pl.concat(data.columns(part, [LABEL, "user_id", "cart_time"]) for part in LEARNED_FROM)
-    users, seeding = carts["user_id"].to_numpy(), settings.seeding
+    users, seeding, data = carts["user_id"].to_numpy(), settings.seeding, at_hand(data)
     found = cross_fit(data, settings.boosting, seeding, progress)
     recent = _recent(carts["cart_time"].dt.epoch("s").to_numpy())
     calibration = calibrate(

@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 from cartwise.disk import writable
 from cartwise.errors import NotEnoughData, OutputError
 from cartwise.model.boosting import Boosting, Seeding
-from cartwise.model.crossfit import depth_of, loss_of, name_of_loss
+from cartwise.model.crossfit import at_hand, depth_of, loss_of, name_of_loss
 from cartwise.model.examples import TrainingSet
 from cartwise.model.lineage import training_digest
 from cartwise.model.mlflow_store import Tracking, experiment_id, opened
@@ -111,7 +111,7 @@ def _begin(study: optuna.Study, data: TrainingSet, search: Search, progress: Pro
     """Have what is set tried, as training would take it: tuning never ends with anything worse."""
     parameters = search.parameters
     if _DEPTH not in study.user_attrs:
-        depth = depth_of(data, parameters.boosting, search.seeding, progress)
+        depth = depth_of(at_hand(data), parameters.boosting, search.seeding, progress)
         study.set_user_attr(_DEPTH, depth)
     known = study.get_trials(deepcopy=False, states=(*_DONE, TrialState.WAITING))
     if not any(_START in trial.user_attrs for trial in known):
@@ -180,7 +180,8 @@ def _work(
 ) -> None:
     """Take trials, as one of several that do, until the study has enough of them."""
     seeding = search.seeding if search.jobs == 1 else replace(search.seeding, threads=1)
-    objective = partial(_loss, TrainingSet.open(training), search.parameters, seeding)
+    data = at_hand(TrainingSet.open(training))
+    objective = partial(_loss, data, search.parameters, seeding)
     with _study(training, search, worker) as study:
         while _done(study) < search.trials:
             study.optimize(objective, n_trials=1)

@@ -1,3 +1,4 @@
+import shutil
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -7,10 +8,11 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from cartwise.errors import InputError
 from cartwise.model import crossfit
 from cartwise.model.boosting import Boosting, Seeding
 from cartwise.model.columns import LABEL
-from cartwise.model.crossfit import CrossFit, cross_fit
+from cartwise.model.crossfit import CrossFit, at_hand, cross_fit
 from cartwise.model.examples import TrainingSet
 from cartwise.model.manifest import LEARNED_FROM
 from cartwise.model.training import train
@@ -64,6 +66,21 @@ def test_margins_tell_what_can_be_told(tmp_path: Path) -> None:
     training = write_world(tmp_path, carts=3000).training
     found = fitted(training, QUICK.boosting)
     assert roc_auc_score(of_all(TrainingSet.open(training), LABEL), found.margins) > 0.7
+
+
+def test_few_carts_are_read_once_and_many_never_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = TrainingSet.open(write_world(tmp_path, carts=900).training)
+    few, found = at_hand(data), fitted(data.path, QUICK.boosting)
+    monkeypatch.setattr(crossfit, "CROSS_VALIDATED_BELOW", 100)
+    many = at_hand(data)
+    monkeypatch.undo()
+    shutil.rmtree(data.path)
+    again = cross_fit(few, QUICK.boosting, Seeding(), SILENT)
+    np.testing.assert_array_equal(again.margins, found.margins)
+    with pytest.raises(InputError):
+        of_all(many, LABEL)
 
 
 class Listening(Silent):

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import fields
 from pathlib import Path
 
@@ -25,6 +26,22 @@ def test_a_part_comes_in_order_whatever_the_batch_size(tmp_path: Path) -> None:
     assert small.equals(large)
     assert small.equals(read_part(data.path, "train"))
     assert small["cart_time"].is_sorted()
+
+
+def test_parts_that_are_kept_are_read_once(tmp_path: Path) -> None:
+    data = TrainingSet.open(write_world(tmp_path, carts=300).training)
+    kept = data.kept("train", "test")
+    frames = {rows: list(data.batches("train", rows=rows)) for rows in (7, 10_000)}
+    users = data.columns("test", ["user_id", "label"])
+    shutil.rmtree(data.path)
+    for rows, read in frames.items():
+        again = list(kept.batches("train", rows=rows))
+        assert all(map(pl.DataFrame.equals, again, read))
+        assert len(again) == len(read)
+    assert kept.columns("test", ["user_id", "label"]).equals(users)
+    assert {tuple(frame.columns) for frame in kept.batches("train", ["label"])} == {("label",)}
+    with pytest.raises(InputError):
+        list(kept.batches("validation"))
 
 
 def test_vectors_follow_the_order_of_the_manifest(tmp_path: Path) -> None:
