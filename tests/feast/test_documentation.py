@@ -41,14 +41,15 @@ class Server:
     log: Path
 
     def wait(self) -> None:
-        for _ in range(1500):
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                httpx.get(f"{self.address}/health", timeout=5)
-            except httpx.TransportError:
-                time.sleep(0.1)
-            else:
-                return
+        with httpx.Client(timeout=5) as client:
+            for _ in range(1500):
+                assert self.process.poll() is None, self.log.read_text()
+                try:
+                    client.get(f"{self.address}/health")
+                except httpx.TransportError:
+                    time.sleep(0.1)
+                else:
+                    return
         raise AssertionError(self.log.read_text())
 
 

@@ -9,6 +9,7 @@ import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -86,6 +87,7 @@ class Bucket:
     name: str
     variables: Mapping[str, str]
 
+    @cached_property
     def client(self) -> Any:
         endpoint, key, secret, region = self.variables.values()
         session = boto3.Session(key, secret, region_name=region)
@@ -100,7 +102,7 @@ def s3() -> Iterator[Bucket]:
         **{f"AWS_{name}": variable(f"AWS_{name}") for name in S3_SETTINGS},
     }
     bucket = Bucket(f"test-{secrets.token_hex(6)}", variables)
-    client = bucket.client()
+    client = bucket.client
     client.create_bucket(Bucket=bucket.name)
     yield bucket
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket.name):

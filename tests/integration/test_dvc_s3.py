@@ -48,5 +48,5 @@ def test_a_month_goes_to_s3_by_days_and_comes_back_in_another_clone(
 
 
 def stored(bucket: Bucket, prefix: str) -> list[str]:
-    listed = bucket.client().list_objects_v2(Bucket=bucket.name, Prefix=f"{prefix}/")
+    listed = bucket.client.list_objects_v2(Bucket=bucket.name, Prefix=f"{prefix}/")
     return [entry["Key"] for entry in listed.get("Contents", [])]

@@ -43,7 +43,7 @@ def upload(lake: Path, s3: Bucket) -> str:
     prefix = f"{secrets.token_hex(6)}/events"
     for file in lake.rglob("*.parquet"):
         key = f"{prefix}/{file.relative_to(lake)}"
-        s3.client().put_object(Bucket=s3.name, Key=key, Body=file.read_bytes())
+        s3.client.put_object(Bucket=s3.name, Key=key, Body=file.read_bytes())
     return f"s3://{s3.name}/{prefix}"
 
 
@@ -147,7 +147,7 @@ def test_copies_of_a_bucket_are_read_until_it_changes(
     content = io.BytesIO()
     events.head(7).write_parquet(content)
     key = f"{lake.split('/', 3)[3]}/{day_path(Path(), day)}"
-    s3.client().put_object(Bucket=s3.name, Key=key, Body=content.getvalue())
+    s3.client.put_object(Bucket=s3.name, Key=key, Body=content.getvalue())
     assert bucket.read(day).equals(events.head(7))
     assert [one.read_bytes() for one in kept.iterdir()] == [content.getvalue()]
 
@@ -179,10 +179,10 @@ def test_a_bucket_that_is_no_lake_is_told(
         case "cut short":
             [day] = BucketLake(lake, endpoint).days()
             key = f"{prefix}/{day_path(Path(), day)}"
-            s3.client().put_object(Bucket=s3.name, Key=key, Body=b"PAR1 and no more")
+            s3.client.put_object(Bucket=s3.name, Key=key, Body=b"PAR1 and no more")
         case "a day without its file":
             key = f"{prefix}/event_date=2019-01-01/events.tmp"
-            s3.client().put_object(Bucket=s3.name, Key=key, Body=b"")
+            s3.client.put_object(Bucket=s3.name, Key=key, Body=b"")
     store = feature_store(tmp_path / "repo", Path("lake"))
     store.config.offline_store.lake = lake
     store.config.offline_store.s3_endpoint = endpoint

@@ -71,12 +71,12 @@ def test_kafka_hands_on_what_it_was_given(kafka_bootstrap: str, topic_prefix: st
 
 
 def test_s3_keeps_objects_and_refuses_a_wrong_key(s3: Bucket) -> None:
-    s3.client().put_object(Bucket=s3.name, Key="services/object", Body=b"content")
-    got = s3.client().get_object(Bucket=s3.name, Key="services/object", Range="bytes=3-")
+    s3.client.put_object(Bucket=s3.name, Key="services/object", Body=b"content")
+    got = s3.client.get_object(Bucket=s3.name, Key="services/object", Range="bytes=3-")
     assert got["Body"].read() == b"tent"
     stranger = replace(s3, variables={**s3.variables, "AWS_SECRET_ACCESS_KEY": "wrong"})
     with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
-        stranger.client().get_object(Bucket=s3.name, Key="services/object")
+        stranger.client.get_object(Bucket=s3.name, Key="services/object")
 
 
 def test_postgres_keeps_rows_and_refuses_a_wrong_password(postgres_url: str) -> None:

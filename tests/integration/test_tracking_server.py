@@ -63,7 +63,7 @@ def test_a_run_is_read_back_from_the_server(
     )
     assert np.abs(margins - bundle.margin(vectors)).max() <= 1e-5
 
-    kept = s3.client().list_objects_v2(Bucket="mlflow")["Contents"]
+    kept = s3.client.list_objects_v2(Bucket="mlflow")["Contents"]
     assert any(f"/{run.info.run_id}/artifacts/report.html" in entry["Key"] for entry in kept)
     database = urlsplit(address("CARTWISE_POSTGRES_URL"))._replace(path="/mlflow").geturl()
     with psycopg.connect(database) as session:

@@ -66,12 +66,14 @@ def serving(folder: Path, *options: object, **variables: str) -> Iterator[Server
 
 def _await(server: Server, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and server.process.poll() is None:
-        try:
-            if httpx.get(f"{server.address}/healthz").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
+    # One client: each new one reads all the certificates that it trusts.
+    with server.client() as client:
+        while time.monotonic() < deadline and server.process.poll() is None:
+            try:
+                if client.get("/healthz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.1)
     raise AssertionError(f"the server did not start:\n{log.read_text()}")
 
 
