@@ -1,6 +1,7 @@
 """With CARTWISE_REQUIRE_ALL=1, as in CI, a skipped test counts as failed: it has shown nothing."""
 
 import os
+import shutil
 import signal
 from collections.abc import Generator, Iterator
 from importlib import import_module
@@ -64,6 +65,21 @@ def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The ``Shop`` of ``tests.shops``, with two models. Not to be changed."""
     # Imported late: whoever runs a quick test shall not wait seconds for XGBoost.
     return import_module("tests.shops").make_shop(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture(scope="session")
+def mlflow_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where MLflow has made its tables, which takes a second. Not to be changed."""
+    store = import_module("cartwise.model.mlflow_store")
+    place = store.Tracking(folder=tmp_path_factory.mktemp("tables") / "mlruns")
+    with store.opened(place, store.OutputError, "{reason}"):
+        return place.folder
+
+
+@pytest.fixture
+def mlruns(mlflow_tables: Path, tmp_path: Path) -> Path:
+    """A folder for runs and models in which there are none yet."""
+    return Path(shutil.copytree(mlflow_tables, tmp_path / "mlruns"))
 
 
 @pytest.fixture

@@ -44,12 +44,13 @@ def shop(trained_shop: Shop) -> Shop:
 
 
 @pytest.fixture(scope="module")
-def registered(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def registered(shop: Shop, mlflow_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registry's folder where the good bundle is version 1 and the poor one version 2.
 
-    Making its tables and logging a model takes seconds, so tests take copies of it.
+    To log a model takes a second, so tests take copies of it.
     """
-    registry = Registry(Tracking(folder=tmp_path_factory.mktemp("registered") / "mlruns"))
+    folder = shutil.copytree(mlflow_tables, tmp_path_factory.mktemp("registered") / "mlruns")
+    registry = Registry(Tracking(folder=folder))
     assert registry.register(shop.good, shop.training).number == 1
     assert registry.register(shop.poor, shop.training).number == 2
     return registry.place.folder

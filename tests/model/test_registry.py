@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,9 +24,10 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and its libraries
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+def registry(mlflow_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Registry:
     """A registry with two versions, which the tests of this module share."""
-    return Registry(Tracking(folder=tmp_path_factory.mktemp("registry") / "mlflow"))
+    folder = shutil.copytree(mlflow_tables, tmp_path_factory.mktemp("registry") / "mlruns")
+    return Registry(Tracking(folder=folder))
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +57,9 @@ def test_a_version_leads_to_its_data_and_code(registry: Registry, outcome: Outco
 
 
 def test_a_run_that_was_tracked_already_is_not_tracked_again(
-    outcome: Outcome, tmp_path: Path
+    outcome: Outcome, mlruns: Path
 ) -> None:
-    place = Tracking(folder=tmp_path / "mlflow")
+    place = Tracking(folder=mlruns)
     run = track(outcome.model, place, outcome.evaluation)
     assert Registry(place).register(outcome.model).run_id == run.run_id
 

@@ -178,8 +178,8 @@ def test_a_folder_that_cannot_be_written_is_named(outcome: Outcome, tmp_path: Pa
         track(outcome.model, Tracking(folder=tmp_path / "file" / "mlflow"), outcome.evaluation)
 
 
-def test_an_environment_without_pip_is_nothing_to_warn_of(tmp_path: Path) -> None:
-    with opened(Tracking(folder=tmp_path), OutputError, "{reason}"):
+def test_an_environment_without_pip_is_nothing_to_warn_of(mlruns: Path) -> None:
+    with opened(Tracking(folder=mlruns), OutputError, "{reason}"):
         assert not logging.getLogger("mlflow.utils.environment").isEnabledFor(logging.WARNING)
         assert logging.getLogger("mlflow").isEnabledFor(logging.WARNING)
 
@@ -191,18 +191,18 @@ def told_of(error: Exception, place: Path) -> str:
     return str(told.value)
 
 
-def test_errors_that_cause_each_other_are_told(tmp_path: Path) -> None:
+def test_errors_that_cause_each_other_are_told(mlruns: Path) -> None:
     one, other = RuntimeError("one"), RuntimeError("other")
     one.__cause__, other.__cause__ = other, one
-    assert told_of(one, tmp_path) == "one"
+    assert told_of(one, mlruns) == "one"
 
 
-def test_what_an_error_hides_is_not_told(tmp_path: Path) -> None:
+def test_what_an_error_hides_is_not_told(mlruns: Path) -> None:
     error = RuntimeError("said")
     error.__context__ = OSError(5, "hidden")
-    assert told_of(error, tmp_path) == "hidden"
+    assert told_of(error, mlruns) == "hidden"
     error.__suppress_context__ = True
-    assert told_of(error, tmp_path) == "said"
+    assert told_of(error, mlruns) == "said"
 
 
 def test_first_runs_at_once_make_one_store(tmp_path: Path) -> None:

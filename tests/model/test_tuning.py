@@ -105,10 +105,12 @@ def test_processes_share_a_search(world: World, tmp_path: Path) -> None:
     assert found.completed + found.pruned >= 6
 
 
-def test_every_trial_is_a_run_nested_in_that_of_the_search(world: World, tmp_path: Path) -> None:
+def test_every_trial_is_a_run_nested_in_that_of_the_search(
+    world: World, tmp_path: Path, mlruns: Path
+) -> None:
     from mlflow import MlflowClient  # noqa: PLC0415 - slow to import
 
-    place = Tracking(folder=tmp_path / "mlruns")
+    place = Tracking(folder=mlruns)
     found = tune(world.training, search(tmp_path, 3), place)
     client = MlflowClient(place.address)
     experiment = client.get_experiment_by_name(EXPERIMENT)

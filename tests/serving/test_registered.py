@@ -17,9 +17,9 @@ CHAMPION, CHALLENGER = "models:/cartwise@champion", "models:/cartwise@challenger
 
 
 def test_an_alias_is_followed_and_what_was_fetched_outlives_the_registry(
-    model: Path, other_model: Path, tmp_path: Path
+    model: Path, other_model: Path, tmp_path: Path, mlruns: Path
 ) -> None:
-    registry = Registry(Tracking(folder=tmp_path / "mlflow"))
+    registry = Registry(Tracking(folder=mlruns))
     first, second = registry.register(model), registry.register(other_model)
     cache = tmp_path / "cache"
     beside = Registered(CHALLENGER, registry, cache, optional=True)
@@ -57,9 +57,9 @@ def test_an_alias_is_followed_and_what_was_fetched_outlives_the_registry(
 
 
 def test_what_is_meant_no_more_is_not_kept_and_nothing_else_is_touched(
-    model: Path, other_model: Path, tmp_path: Path
+    model: Path, other_model: Path, tmp_path: Path, mlruns: Path
 ) -> None:
-    registry, cache = Registry(Tracking(folder=tmp_path / "mlflow")), tmp_path / "cache"
+    registry, cache = Registry(Tracking(folder=mlruns)), tmp_path / "cache"
     first, second = registry.register(model), registry.register(other_model)
     source = Registered(CHAMPION, registry, cache, optional=False)
     registry.set_alias("champion", first)
