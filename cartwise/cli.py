@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any, Final, NamedTuple, NoReturn
 
@@ -41,7 +42,24 @@ class Command(NamedTuple):
 
     def load(self) -> Any:
         """The command's function, or the application of a group."""
-        return getattr(import_module(f"cartwise.commands.{self.module}"), self.name)
+        with _unasked("sklearn"):
+            return getattr(import_module(f"cartwise.commands.{self.module}"), self.name)
+
+
+@contextmanager
+def _unasked(library: str) -> Iterator[None]:
+    """Whoever would load a library for the case that somebody asks for it goes without.
+
+    XGBoost so loads scikit-learn where it is installed: most of a second at every start.
+    """
+    if library in sys.modules:
+        yield
+        return
+    sys.modules[library] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[library]
 
 
 COMMANDS: Final = (

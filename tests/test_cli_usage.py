@@ -300,6 +300,14 @@ def test_the_list_of_commands_loads_none_of_them() -> None:
     assert told.stdout.endswith("False\n")
 
 
+def test_a_command_loads_no_library_that_nobody_asked_for() -> None:
+    program = "import sys; from cartwise.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    program += "print('xgboost' in sys.modules, 'sklearn' in sys.modules)\nimport sklearn.metrics"
+    arguments = [sys.executable, "-c", program, "train", "--help"]
+    told = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert told.stdout.endswith("True False\n")
+
+
 def test_every_option_can_be_set_in_the_file(cartwise: Commands) -> None:
     Path("cartwise.toml").write_text('[simulate]\njson = true\nformat = "parquet"\nsessions = 20')
     told = cartwise("simulate", "--out", "raw")

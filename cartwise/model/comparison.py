@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
+from scipy.special import stdtr
 
 from cartwise.model.bootstrap import weighings
 from cartwise.model.measures import Ranking, log_losses
@@ -60,7 +60,7 @@ class Difference:
     @property
     def chance(self) -> float:
         """How often a challenger that is no better would seem as good as this, or better."""
-        return float(t.cdf(self.deviations, self.freedom)) if self.error > 0 else 1.0
+        return float(stdtr(self.freedom, self.deviations)) if self.error > 0 else 1.0
 
     def with_luck(self, luck: float, twins: int) -> "Difference":
         """The same difference, less sure by the variance ``luck`` of either model's seed.
