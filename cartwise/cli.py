@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any, Final, NamedTuple, NoReturn
 
@@ -14,6 +13,7 @@ from cartwise import __version__
 from cartwise.errors import CartwiseError
 from cartwise.outputs import prepare, unfailing_stderr, write
 from cartwise.settings import Settled, file_settings, settings_file
+from cartwise.unasked import unasked
 
 FIRST_STEPS: Final = "First steps"
 STEP_BY_STEP: Final = "Step by step"
@@ -42,24 +42,9 @@ class Command(NamedTuple):
 
     def load(self) -> Any:
         """The command's function, or the application of a group."""
-        with _unasked("sklearn"):
+        # XGBoost would load it where it is installed: most of a second at every start.
+        with unasked("sklearn"):
             return getattr(import_module(f"cartwise.commands.{self.module}"), self.name)
-
-
-@contextmanager
-def _unasked(library: str) -> Iterator[None]:
-    """Whoever would load a library for the case that somebody asks for it goes without.
-
-    XGBoost so loads scikit-learn where it is installed: most of a second at every start.
-    """
-    if library in sys.modules:
-        yield
-        return
-    sys.modules[library] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[library]
 
 
 COMMANDS: Final = (

@@ -17,6 +17,7 @@ from typing import Any, Final
 from cartwise.errors import CartwiseError, OutputError
 from cartwise.folders import locked
 from cartwise.masking import masked
+from cartwise.unasked import unasked
 
 EXPERIMENT: Final = "cartwise"
 TRACKING_URI: Final = "MLFLOW_TRACKING_URI"
@@ -151,6 +152,10 @@ def _pointed_at(address: str) -> Iterator[Any]:
     for name, value in _MANNERS.items():
         os.environ.setdefault(name, value)
     mlflow = import_module("mlflow")
+    # Here, Feast would add what does nothing in a process that does not use Feast, and be loaded
+    # for it: four seconds.
+    with unasked("feast"):
+        import_module("mlflow.tracking.request_header.registry")
     for chatty, level in _LOG_LEVELS.items():
         logging.getLogger(chatty).setLevel(level)
     given = os.environ.get(TRACKING_URI)

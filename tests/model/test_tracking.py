@@ -160,6 +160,22 @@ def test_a_place_that_takes_no_runs_is_told_before_the_work(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_feast_is_not_loaded_to_ask_a_server() -> None:
+    program = (
+        "import sys\n"
+        "from cartwise.errors import OutputError\n"
+        "from cartwise.model.mlflow_store import Tracking, require_reachable\n"
+        "try:\n"
+        "    require_reachable(Tracking('http://127.0.0.1:9'))\n"
+        "except OutputError:\n"
+        "    print('feast' in sys.modules)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "False\n"
+
+
 def test_a_server_that_does_not_answer_is_named_and_the_bundle_stays(
     outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
