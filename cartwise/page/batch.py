@@ -19,6 +19,7 @@ from cartwise.data.file_signatures import oddity_of, require_columns
 from cartwise.data.refusals import Example, printable, shortened
 from cartwise.errors import ApiError, InputError, RefusedMessage
 from cartwise.events import COLUMNS, EVENT_TYPES
+from cartwise.model.policy import WITHOUT_PRICES
 from cartwise.page.client import Client
 from cartwise.page.hindsight import seconds_after
 from cartwise.page.markup import error, figures, note, table, warning
@@ -134,13 +135,14 @@ def _example(path: Path, line: int, row: Row, rule: str) -> Example:
 
 
 def score_batch(client: Client, batch: Batch) -> pl.DataFrame:
-    """The carts with their lines, and what the API answered."""
+    """The carts with their lines, and what the API answered, no decision without a price."""
     answers = client.try_all(batch.carts)
+    decisions = [one["decision"] if one["decision"]["reckoned_price"] else {} for one in answers]
     return pl.DataFrame(batch.carts, infer_schema_length=None).with_columns(
         pl.Series("line", batch.lines),
         pl.Series("probability", [one["probability"] for one in answers]),
-        pl.Series("nudge", [one["decision"]["nudge"] for one in answers]),
-        pl.Series("expected_value", [one["decision"]["expected_value"] for one in answers]),
+        pl.Series("nudge", [one.get("nudge") for one in decisions], pl.Boolean),
+        pl.Series("expected_value", [one.get("expected_value") for one in decisions], pl.Float64),
         pl.Series("model_version", [one["model_version"] for one in answers]),
         pl.Series("in_hindsight", [seconds_after(one["features"]) > 0 for one in answers]),
     )
@@ -167,7 +169,15 @@ def _told(batch: Batch, frame: pl.DataFrame) -> str:
         ("worth a nudge", f"{nudged:,}"),
         ("bad rows", f"{batch.bad:,}"),
     ]
-    return figures(facts) + note(_counts(batch)) + _hindsight(frame) + _bad(batch)
+    told = note(_counts(batch)) + _unpriced(frame) + _hindsight(frame)
+    return figures(facts) + told + _bad(batch)
+
+
+def _unpriced(frame: pl.DataFrame) -> str:
+    """Of how many carts no decision can be told."""
+    if not (carts := frame["nudge"].null_count()):
+        return ""
+    return warning(f"No price is known for {counted(carts, 'cart')}. {WITHOUT_PRICES}")
 
 
 def _hindsight(frame: pl.DataFrame) -> str:

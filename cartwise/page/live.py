@@ -37,12 +37,13 @@ def live(client: Client) -> str:
 def _figures(scores: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     bought = [one for one in scores if one["outcome"] == "bought"]
     settled = [one for one in scores if one["outcome"] in ("bought", "not bought")]
+    nudged = [one["nudge"] for one in scores if one["reckoned_price"]]
     return [
         ("carts of late", f"{len(scores):,}"),
         ("mean probability", f"{sum(one['probability'] for one in scores) / len(scores):.1%}"),
         ("bought so far", f"{len(bought) / len(scores):.1%}"),
         ("outcome known", f"{len(settled):,}"),
-        ("worth a nudge", f"{sum(one['nudge'] for one in scores) / len(scores):.1%}"),
+        ("worth a nudge", f"{sum(nudged) / len(nudged):.1%}" if nudged else "cannot be told"),
     ]
 
 
@@ -54,6 +55,12 @@ def _row(score: Mapping[str, Any]) -> Sequence[str]:
         escape(f"{what} {cart['product_id']}"),
         f"{cart['price']:,.2f}",
         bar(score["probability"]),
-        f"{score['expected_value']:+.2f}" if score["nudge"] else "no",
+        _advice(score),
         tag(score["outcome"], OUTCOMES[score["outcome"]]),
     )
+
+
+def _advice(score: Mapping[str, Any]) -> str:
+    if not score["reckoned_price"]:
+        return "no price"
+    return f"{score['expected_value']:+.2f}" if score["nudge"] else "no"

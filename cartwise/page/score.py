@@ -9,6 +9,7 @@ import gradio as gr
 
 from cartwise.duration import format_duration
 from cartwise.errors import ApiError, InputError
+from cartwise.model.policy import WITHOUT_PRICES
 from cartwise.page.client import Away, Client, Facts
 from cartwise.page.fields import CART
 from cartwise.page.hindsight import seconds_after
@@ -198,14 +199,18 @@ def _said(client: Client, values: Mapping[str, str]) -> str:
 
 def answer_line(found: Mapping[str, Any]) -> str:
     """Probability, decision and what they rest on."""
-    decision = found["decision"]
-    verdict = tag("nudge", "for") if decision["nudge"] else tag("no nudge", "other")
-    value = f"expected value of a nudge {decision['expected_value']:+.2f}"
     return (
         f'<div class="cw-answer"><b>{found["probability"]:.1%}</b>'
-        f"<span>likely to be bought</span>{verdict}<span>{value}</span></div>"
+        f"<span>likely to be bought</span>{_advice(found['decision'])}</div>"
         + note(f"model {found['model_version']}; {_rests_on(found['features'])}")
     )
+
+
+def _advice(decision: Mapping[str, Any]) -> str:
+    if not decision["reckoned_price"]:
+        return f"<span>{WITHOUT_PRICES}</span>"
+    verdict = tag("nudge", "for") if decision["nudge"] else tag("no nudge", "other")
+    return f"{verdict}<span>expected value of a nudge {decision['expected_value']:+.2f}</span>"
 
 
 def _rests_on(features: Mapping[str, Any]) -> str:

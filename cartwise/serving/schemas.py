@@ -62,6 +62,12 @@ _CART: Final[dict[str, Any]] = {
 }
 
 
+_RECKONED_PRICE: Final[Any] = Field(
+    description="The price that the decision reckons with: the cart's own, or the reference price "
+    "where that is unknown. 0: no price is known, and nothing can be said of a nudge."
+)
+
+
 class CartEvent(BaseModel):
     """A product that was just put into a cart: a row of the shop's log, without its type."""
 
@@ -123,6 +129,7 @@ class Decision(BaseModel):
     threshold: Probability = Field(
         description="Above it, a nudge pays at this price; 1 where no price is known."
     )
+    reckoned_price: float = _RECKONED_PRICE
 
 
 class FeaturesUsed(BaseModel):
@@ -142,8 +149,8 @@ class FeaturesUsed(BaseModel):
 class Reason(BaseModel):
     """A feature's share in the answer."""
 
-    feature: str = Field(examples=["user_purchase_per_cart_28d"])
-    text: str = Field(examples=["the user buys 61 % of what they cart (last weeks)"])
+    feature: str = Field(examples=["user_cart_28d"])
+    text: str = Field(examples=["2.5 carts by this user, each counting half after 28 days"])
     value: float | None = Field(description="Null where it is unknown.")
     contribution: float = Field(description="In log-odds, before calibration; above 0 speaks for.")
 
@@ -177,6 +184,7 @@ class RecentScore(BaseModel):
     probability: Probability
     nudge: bool
     expected_value: float
+    reckoned_price: float = _RECKONED_PRICE
     model_version: str
     features: Literal["store", "request-only"]
     scored_at: datetime

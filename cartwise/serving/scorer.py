@@ -40,6 +40,7 @@ class Scored(NamedTuple):
     probability: float
     expected_value: float
     threshold: float
+    reckoned_price: float
     model: Model
     shadow: tuple[Model, float] | None
     fresh: Freshness | None
@@ -101,6 +102,7 @@ class Scorer:
             probability,
             policy.economics.value_of(probability, price),
             policy.economics.threshold(price),
+            price,
             champion,
             (challenger, float(challenger.bundle.score(row)[0])) if challenger else None,
             fresh,

@@ -98,6 +98,7 @@ def test_a_cart_of_unknown_price_is_decided_at_the_usual_one(
     worth = answer["probability"] * 0.2 * 0.25 * 25.0 - 1.0
     assert answer["decision"]["expected_value"] == pytest.approx(worth)
     assert answer["decision"]["threshold"] == pytest.approx(1.0 / (0.2 * 0.25 * 25.0))
+    assert answer["decision"]["reckoned_price"] == 25.0
     shown = client.post("/v1/policy/what-if", json={}, headers=world.headers()).json()
     assert shown["earnings"]["everyone_value"] == pytest.approx(1000 * worth)
 
@@ -108,8 +109,14 @@ def test_where_no_price_is_known_no_nudge_is_advised_and_no_earnings_are_told(
     world = make_world(write_model(tmp_path / "model", reference_price=0.0))
     with TestClient(world.app) as client:
         unknown, known = (score(world, client, price=price) for price in (0.0, 1e6))
-        assert unknown["decision"] == {"nudge": False, "expected_value": -1.0, "threshold": 1.0}
+        assert unknown["decision"] == {
+            "nudge": False,
+            "expected_value": -1.0,
+            "threshold": 1.0,
+            "reckoned_price": 0.0,
+        }
         assert known["decision"]["nudge"]
+        assert known["decision"]["reckoned_price"] == 1e6
         asked = client.post("/v1/policy/what-if", json={}, headers=world.headers())
         assert asked.json()["earnings"] is not None
         world.service.recent.popleft()

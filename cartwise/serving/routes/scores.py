@@ -105,6 +105,7 @@ def _answer(scored: Scored, why: Explanation | None = None) -> Answer:
             nudge=scored.expected_value > 0,
             expected_value=scored.expected_value,
             threshold=scored.threshold,
+            reckoned_price=scored.reckoned_price,
         ),
         model_version=scored.model.version,
         features=FeaturesUsed(
@@ -138,6 +139,7 @@ def _recent(at: datetime, scored: Scored, outcome: Outcome) -> RecentScore:
         probability=scored.probability,
         nudge=scored.expected_value > 0,
         expected_value=scored.expected_value,
+        reckoned_price=scored.reckoned_price,
         model_version=scored.model.version,
         features=_source(scored),
         scored_at=at,
