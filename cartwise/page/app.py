@@ -36,7 +36,7 @@ def create_page(client: Client, folder: Path) -> gr.Blocks:
         polling = Polling(page, LOOKS_EVERY, BEGINS_WITH)
         with gr.Tabs():
             with polling.tab(BEGINS_WITH) as tab:
-                score_tab(client, polling.moments(tab))
+                score_tab(client, polling.moments(tab), polling.timer(tab))
             with polling.tab("Live") as tab:
                 live_tab(client, polling.moments(tab))
             with polling.tab("Batch"):

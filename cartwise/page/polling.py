@@ -41,4 +41,8 @@ class Polling:
 
     def moments(self, tab: gr.Tab) -> Moments:
         """When the page is loaded, when somebody comes to the tab, and again while it is shown."""
-        return [self._page.load, tab.select, self._timers[str(tab.label)].tick]
+        return [self._page.load, tab.select, self.timer(tab).tick]
+
+    def timer(self, tab: gr.Tab) -> gr.Timer:
+        """A tab's timer, for a tab that has nothing more to ask until somebody comes to it."""
+        return self._timers[str(tab.label)]

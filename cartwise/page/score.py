@@ -39,9 +39,9 @@ EXAMPLE: Final = {
 NO_ANSWER: Final = note("The answer will stand here.")
 
 
-def score_tab(client: Client, moments: Moments) -> None:
+def score_tab(client: Client, moments: Moments, timer: gr.Timer) -> None:
     """Build the tab; at ``moments``, it shows a cart of the shop instead of the example, and asks
-    again what the API, being away, did not answer."""
+    again what the API, being away, did not answer. The ``timer`` rests while nothing is due."""
     # Gradio's number fields lose digits of ids beyond 2^53: they are text here.
     with gr.Row():
         picked = gr.Dropdown(
@@ -82,6 +82,8 @@ def score_tab(client: Client, moments: Moments) -> None:
     # The API may take its time: what the boxes hold is asked again after its answer.
     begins = gr.on(moments, begin, [due, *boxes], [first, due], **QUIETLY)
     begins.then(_begun, [first, known, *boxes], [picked, known, shown, *boxes], **QUIETLY)
+    begins.then(_rest, due, timer, **QUIETLY)
+    due.change(_wake, due, timer, **QUIETLY)
     again.click(look, outputs=[picked, known, shown], **private)
     picked.focus(look, outputs=[picked, known, shown], **private)
     filled = picked.input(_fill, [picked, known], boxes, **private)
@@ -89,6 +91,15 @@ def score_tab(client: Client, moments: Moments) -> None:
     ask.click(answer, boxes, [shown, due], **private)
     for box in boxes:
         box.submit(answer, boxes, [shown, due], **private)
+
+
+def _rest(due: Due) -> Any:
+    return gr.Timer(active=False) if due == DONE else gr.skip()
+
+
+def _wake(due: Due) -> Any:
+    # Nobody asked for what is due at the beginning: they may be at another tab by now.
+    return gr.Timer(active=True) if isinstance(due, dict) else gr.skip()
 
 
 def _fill(title: str | None, carts: dict[str, Any]) -> list[Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import TimeoutError as Timeout
 
 from cartwise.page.app import BEGINS_WITH, LOOKS_EVERY
 from cartwise.page.score import EXAMPLE
@@ -85,6 +86,20 @@ def test_a_visitor_begins_with_the_latest_cart(page: Page, site: Site) -> None:
     expect(product).to_have_value(str(cart["product_id"]))
     expect(page.get_by_label("Carts of late")).to_have_value(re.compile(f"user {cart['user_id']}$"))
     expect(page.locator("#answer")).to_contain_text("up to 1 min after this cart", timeout=15_000)
+
+
+def test_a_tab_that_has_its_answer_asks_no_more(page: Page) -> None:
+    for tab in ("Model", "Score a cart"):
+        show(page, tab)
+    with pytest.raises(Timeout):
+        see_questions(page, 9)
+
+
+def see_questions(page: Page, number: int) -> None:
+    """Wait for questions to the page's server, each for longer than a tab waits to ask again."""
+    for _ in range(number):
+        with page.expect_request("**/queue/join*", timeout=1000 * (LOOKS_EVERY[BEGINS_WITH] + 1)):
+            pass
 
 
 def test_what_is_typed_before_the_latest_cart_is_known_stays(browser: Browser, site: Site) -> None:
