@@ -19,7 +19,12 @@ from cartwise.events import EVENT_TYPES
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.spec import Entity, seconds_of
 
-ENTITIES: Final = SPECIFICATION.entities
+ENTITIES: Final = tuple(
+    entity
+    for entity in SPECIFICATION.entities
+    if not SPECIFICATION.unused.issuperset(entity.readings())
+)
+"""Those that a model sees."""
 HALF_LIVES: Final = {name: seconds_of(name) for name in SPECIFICATION.half_lives}
 CART_KEY: Final = ("user_session", "product_id")
 ROW: Final = ("seconds", "position")

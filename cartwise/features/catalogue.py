@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from cartwise.events import EVENT_TYPES
 from cartwise.features.spec import (
@@ -16,7 +17,7 @@ from cartwise.features.spec import (
 )
 
 ENTITIES = (
-    Entity("shop", (), ("1h", "7d", "28d"), meaning="the shop as a whole"),
+    Entity("shop", (), ("7d", "28d"), meaning="the shop as a whole"),
     Entity(
         "user",
         ("user_id",),
@@ -89,7 +90,8 @@ def _rate(entity: str, hit: str, trial: str, half_life: str, prior: str | float,
 def _conversions() -> list[Derived]:
     """Shares of an entity's carts and views that went further, each smoothed towards the next
     wider entity."""
-    shares = (("purchase", "cart", 0.4), ("cart", "view", 0.05), ("remove_from_cart", "cart", 0.1))
+    # Expecting no removal, a log without them has one value for every cart, not the cart count's.
+    shares = (("purchase", "cart", 0.4), ("cart", "view", 0.05), ("remove_from_cart", "cart", 0.0))
     return [rate for hit, trial, base in shares for rate in _conversion(hit, trial, base)]
 
 
@@ -105,7 +107,6 @@ def _conversion(hit: str, trial: str, base: float) -> list[Derived]:
     months = ("7d", "28d")
     return [
         *(_rate("shop", hit, trial, h, base, 20) for h in months),
-        _rate("shop", hit, trial, "1h", rate_of("shop", "7d"), 20),
         *rates("category", months, "shop", 20),
         *rates("brand", months, "shop", 20),
         *(_kind(rate_of, h) for h in months),
@@ -248,6 +249,15 @@ FAMILIES: Mapping[str, tuple[Derived, ...]] = {
 }
 """What the vector derives from the readings, by what it is about."""
 
-SPECIFICATION = Specification(
-    ENTITIES, tuple(derived for family in FAMILIES.values() for derived in family)
-)
+CLOCK = "shop"
+"""The entity whose values all carts of a moment share. They would tell a model which day it is, and
+it would learn what became of that day; see docs/adr/0023-what-tells-the-day-is-no-feature.md."""
+
+
+def _specification() -> Specification:
+    derived = tuple(one for family in FAMILIES.values() for one in family)
+    whole = Specification(ENTITIES, derived)
+    return replace(whole, unused=frozenset(n for n in whole.values if n.startswith(f"{CLOCK}_")))
+
+
+SPECIFICATION = _specification()

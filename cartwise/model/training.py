@@ -41,8 +41,8 @@ from cartwise.progress import SILENT, Progress
 
 Array = NDArray[np.float64]
 
-RECENT_SECONDS: Final = 7 * SECONDS_PER_DAY
-"""Calibrated on is what was carted last: shares bought drift, and a whole week has all its days."""
+RECENT_SECONDS: Final = 14 * SECONDS_PER_DAY
+"""Calibrated on is what was carted last: shares bought drift, and weeks have every day once."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _fit(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _
 
 
 def _recent(times: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which carts, in order of time, are of the last week, or of the last few thousand."""
+    """Which carts, in order of time, are of the last two weeks, or of the last few thousand."""
     recent: NDArray[np.bool_] = times > times[-1] - RECENT_SECONDS
     recent[-ENOUGH_FOR_CURVES:] = True
     return recent

@@ -118,7 +118,7 @@ def test_a_state_of_another_entity_is_refused() -> None:
 def test_what_does_not_fit_together_is_refused_before_it_is_walked() -> None:
     state = PACKING.pack(1, dense(1, [(0, 0, 1.0)])[None])
     with pytest.raises(ValueError, match="another entity"):
-        PACKING.pack(0, dense(len(PLAN.entities) - 1, [])[None])
+        PACKING.pack(1, dense(len(PLAN.entities) - 1, [])[None])
     with pytest.raises(ValueError, match="every key"):
         PACKING.merge([key(1)], [], state)
     with pytest.raises(DamagedState):

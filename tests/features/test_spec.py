@@ -22,7 +22,7 @@ def test_every_change_changes_the_fingerprint() -> None:
         replace(SPECIFICATION, entities=(*others, first)),
         replace(SPECIFICATION, entities=(replace(first, half_lives=("1h",)), *others)),
         replace(SPECIFICATION, derived=SPECIFICATION.derived[1:]),
-        replace(SPECIFICATION, unused=frozenset({"hour"})),
+        replace(SPECIFICATION, unused=SPECIFICATION.unused | {"hour"}),
     ]
     prints = {specification.fingerprint for specification in (SPECIFICATION, *changed)}
     assert len(prints) == 5
