@@ -4,7 +4,7 @@ All learn from the carts that the model learns from, all but the test; the regre
 what the latest of them came to, as the model is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final, Self
@@ -26,6 +26,10 @@ RATE_COLUMNS: Final[Mapping[str, str]] = {
     "product_rate": "product_id",
     "category_rate": "category_id",
 }
+RHYTHMS: Final[Mapping[str, int]] = {"hour": 24, "weekday": 7}
+"""Features that come again, with how many values a regression tells apart: half past three is
+three o'clock."""
+
 NAMES: Final = ("base_rate", *RATE_COLUMNS, "logistic")
 """Every baseline, as in ``baseline_<name>_auc``."""
 
@@ -62,9 +66,11 @@ class Regression:
     """Logistic regression on the model's own vectors, prepared as a careful analyst would.
 
     Values are put on a logarithmic scale, what is missing becomes the median and is told by a flag,
-    and all are standardised. Flags that are the same for every cart learned from are told once.
+    every hour and weekday gets a weight of its own, and all are standardised. Flags that are the
+    same for every cart learned from are told once.
     """
 
+    rhythms: tuple[tuple[int, int], ...]
     flags: NDArray[np.intp]
     median: Array
     mean: Array
@@ -73,16 +79,18 @@ class Regression:
     line: tuple[float, float] = (0.0, 1.0)
 
     @classmethod
-    def fit(cls, vectors: NDArray[np.float32], bought: Array) -> Self:
+    def fit(cls, vectors: NDArray[np.float32], bought: Array, names: Sequence[str] = ()) -> Self:
+        """Learn from vectors (n, features), whose columns have these names, and labels (n,)."""
+        rhythms = tuple((names.index(name), n) for name, n in RHYTHMS.items() if name in names)
         scaled = _on_log_scale(vectors)
         flags = np.sort(np.unique(np.isnan(scaled), axis=1, return_index=True)[1])
         median = _medians(scaled)
-        columns = _filled(scaled, median, flags)
+        columns = np.hstack([_filled(scaled, median, flags), *_dummies(vectors, rhythms)])
         mean, scale = columns.mean(axis=0), columns.std(axis=0)
         scale = np.where(scale > 0, scale, 1.0)
         standard = _standard(columns, mean, scale)
         weights = fit_logistic(standard, bought, ridge=_REGRESSION_RIDGE)
-        return cls(flags, median, mean, scale, weights)
+        return cls(rhythms, flags, median, mean, scale, weights)
 
     def calibrated(self, vectors: NDArray[np.float32], bought: Array) -> Self:
         """The same, with its log-odds moved and stretched to what these carts came to."""
@@ -95,7 +103,8 @@ class Regression:
         return probability_of(intercept + slope * self._log_odds(vectors))
 
     def _log_odds(self, vectors: NDArray[np.float32]) -> Array:
-        columns = _filled(_on_log_scale(vectors), self.median, self.flags)
+        filled = _filled(_on_log_scale(vectors), self.median, self.flags)
+        columns = np.hstack([filled, *_dummies(vectors, self.rhythms)])
         standard = _standard(columns, self.mean, self.scale)
         log_odds: Array = self.weights[0] + standard @ self.weights[1:]
         return log_odds
@@ -117,7 +126,7 @@ class Baselines:
         carts = pl.concat(known).with_columns(pl.col(LABEL).cast(pl.Int64))
         base_rate = smoothed_rate(carts.height, int(carts[LABEL].sum()))
         rates = {name: Rates.fit(carts, key, base_rate) for name, key in RATE_COLUMNS.items()}
-        regression = Regression.fit(*_sample(data, parts))
+        regression = Regression.fit(*_sample(data, parts), data.manifest.feature_names)
         if data.manifest.carts("calibration"):
             regression = regression.calibrated(*_sample(data, ["calibration"]))
         return cls(base_rate, rates, regression)
@@ -162,6 +171,14 @@ def _filled(values: Array, median: Array, flags: NDArray[np.intp]) -> Array:
     """Values with medians for what is missing, and beside them what is missing of ``flags``."""
     missing = np.isnan(values)
     return np.column_stack([np.where(missing, median, values), missing[:, flags]])
+
+
+def _dummies(
+    vectors: NDArray[np.float32], rhythms: Iterable[tuple[int, int]]
+) -> Iterator[NDArray[np.float32]]:
+    """For every (column, values): which of its values each cart has, shape (n, values)."""
+    for column, count in rhythms:
+        yield np.eye(count, dtype=np.float32)[vectors[:, column].astype(np.intp)]
 
 
 def _medians(vectors: Array) -> Array:

@@ -57,6 +57,16 @@ def test_regression_finds_what_only_a_missing_value_tells() -> None:
     assert score[bought == 0].max() < 0.1
 
 
+def test_a_regression_knows_that_the_clock_goes_round() -> None:
+    random = np.random.default_rng(5)
+    hour = random.uniform(0.0, 24.0, size=4000)
+    bought = ((hour >= 9.0) & (hour < 12.0)) * 1.0
+    vectors = np.column_stack([random.normal(size=4000), hour]).astype(np.float32)
+    score = Regression.fit(vectors, bought, ("log_price", "hour")).score(vectors)
+    assert score[bought > 0].min() > 0.9
+    assert score[bought == 0].max() < 0.1
+
+
 def test_a_calibrated_regression_predicts_the_share_bought() -> None:
     random = np.random.default_rng(4)
     vectors = random.normal(size=(4000, 1)).astype(np.float32)
