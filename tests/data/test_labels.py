@@ -76,6 +76,12 @@ def test_a_purchase_at_the_end_of_the_horizon_counts_and_one_second_later_does_n
     assert labels_of(late, LabelSettings(DAY)) == [(START, True), (START + 1, False)]
 
 
+def test_a_purchase_after_midnight_counts_for_the_evening_before() -> None:
+    midnight = DAY - START % DAY
+    log = [event(midnight - 30, "cart"), event(midnight + 30, "purchase")]
+    assert labels_of(log, LabelSettings(3600)) == [(START + midnight - 30, True)]
+
+
 def test_a_purchase_in_the_second_of_the_cart_counts_only_below_it() -> None:
     below = [event(0, "cart"), event(0, "purchase")]
     assert labels_of(below, LabelSettings()) == [(START, True)]

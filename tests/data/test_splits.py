@@ -46,6 +46,14 @@ def test_a_long_log_is_cut_by_share() -> None:
     assert shares == pytest.approx([0.6, 0.1, 0.1, 0.2], abs=0.001)
 
 
+def test_a_cart_whose_horizon_ends_as_the_next_part_begins_is_embargoed() -> None:
+    times = np.arange(0, 100 * DAY, 600)
+    result = split(times, 3600, SplitSettings())
+    for earlier, later in pairwise(PARTS):
+        begin = times_of(result, times, later).min()
+        assert times_of(result, times, earlier).max() == begin - 3600 - 600
+
+
 def test_a_small_sample_has_two_parts() -> None:
     result = split(np.arange(100) * 600, 1800, SplitSettings())
     assert result.is_small
