@@ -39,6 +39,7 @@ def opened(browser: Browser, site: Site, width: int, scheme: str) -> Iterator[Pa
         viewport={"width": width, "height": 850},
         color_scheme=scheme,  # type: ignore[arg-type]
     )
+    context.clock.install()
     page = context.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -51,6 +52,12 @@ def opened(browser: Browser, site: Site, width: int, scheme: str) -> Iterator[Pa
     context.close()
     own = (site.url, site.url.replace("http", "ws"), "data:", "blob:", "about:")
     assert [url for url in asked if not url.startswith(own)] == []
+
+
+def let_pass(page: Page, seconds: float) -> None:
+    """Let the browser's clock jump ahead, after a moment in which it ends what it is about."""
+    page.wait_for_timeout(300)
+    page.clock.fast_forward(1000 * seconds)
 
 
 def show(page: Page, tab: str) -> None:
@@ -134,10 +141,12 @@ def test_a_page_tells_that_its_api_is_away_and_goes_on_when_it_is_back(
         port = listening.getsockname()[1]
     with own_process(f"http://127.0.0.1:{port}", world.keys["all"]) as url:
         page = browser.new_page()
+        page.clock.install()
         page.goto(url)
         answer, time = page.locator("#answer"), page.get_by_label("Time of the cart")
         expect(answer).to_contain_text("does not answer", timeout=15_000)
         with running(world.app, port, "off"):
+            let_pass(page, LOOKS_EVERY[BEGINS_WITH])
             expect(time).not_to_have_value(EXAMPLE["event_time"], timeout=15_000)
             expect(answer).to_have_text("The answer will stand here.")
         page.get_by_role("button", name="Look for newer carts").click()
@@ -145,12 +154,15 @@ def test_a_page_tells_that_its_api_is_away_and_goes_on_when_it_is_back(
         page.get_by_role("button", name="Score this cart").click()
         expect(answer).to_contain_text("does not answer", timeout=15_000)
         with running(world.app, port, "off"):
+            let_pass(page, LOOKS_EVERY[BEGINS_WITH])
             expect(answer).to_contain_text("likely to be bought", timeout=15_000)
         page.get_by_role("button", name="Score this cart").click()
         expect(answer).to_contain_text("does not answer", timeout=15_000)
         page.get_by_label("Brand").fill("half-ty")
         with running(world.app, port, "off"):
-            page.wait_for_timeout(1000 * (LOOKS_EVERY[BEGINS_WITH] + 1))
+            for _ in range(3):
+                let_pass(page, LOOKS_EVERY[BEGINS_WITH])
+            page.wait_for_timeout(1000)
             expect(answer).to_contain_text("does not answer")
         page.close()
 
@@ -190,6 +202,7 @@ def test_carts_appear_while_one_looks_and_what_became_of_them(page: Page, site: 
     expect(live.get_by_text("open", exact=True).first).to_be_visible()
     recent = site.client.recent(1)[0]["cart"]
     site.client.score({**recent, "brand": "zebra", "product_id": 77}, 1)
+    let_pass(page, LOOKS_EVERY["Live"])
     expect(live).to_contain_text("zebra", timeout=15_000)
 
 
@@ -258,6 +271,7 @@ def test_the_model_tab_counts_the_carts_that_come_while_one_looks(page: Page, si
     counted = page.locator("#what-if div").filter(has_text="carts of late").last
     expect(counted).to_have_text(re.compile(rf"carts of late\s*{known}"), timeout=15_000)
     site.client.score(cart_json(product_id=78), 1)
+    let_pass(page, LOOKS_EVERY["Model"])
     expect(counted).to_have_text(re.compile(rf"carts of late\s*{known + 1}"), timeout=15_000)
 
 
@@ -297,10 +311,10 @@ def asked(site: Site, *paths: str) -> float:
 
 def let_live_look(page: Page, site: Site, times: int) -> None:
     until = asked(site, LIVE) + times
-    for _ in range(600):
+    for _ in range(200):
         if asked(site, LIVE) >= until:
             return
-        page.wait_for_timeout(100)
+        let_pass(page, LOOKS_EVERY["Live"])
     raise AssertionError(f"{until - asked(site, LIVE):.0f} of {times} looks did not come")
 
 
