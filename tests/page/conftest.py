@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -60,21 +61,31 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         for product in range(33, 2, -1):
             client.score(cart_json(product_id=product, price=10.0 * product), 1)
         world.states.apply([cart_event(kind=3, time=CART_TIME + 60, product_id=4)])
-        with own_process(api, world.keys["all"]) as url:
-            yield Site(url, api, world, client)
+        with own_process(api, world.keys["all"]) as shown:
+            yield Site(shown.url, api, world, client)
+
+
+class Shown(NamedTuple):
+    """Where a page is, and all that its command said until it was there."""
+
+    url: str
+    said: str
 
 
 @contextmanager
-def own_process(api: str, key: str, **variables: str) -> Iterator[str]:
+def own_process(api: str, key: str, **variables: str) -> Iterator[Shown]:
     """The page, as its command serves it."""
     program = [sys.executable, "-m", "cartwise", "ui", "--api", api, "--port", "0"]
     env = os.environ | {"CARTWISE_KEY": key} | variables
     with subprocess.Popen(program, env=env, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        # An API that is away, or refuses the key, is told before.
-        said = next(line for line in process.stderr if "the page is at" in line)
+        said = ""
+        while "the page is at" not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
         try:
-            yield re.search(r"http://[\d.:]+", said)[0]  # type: ignore[index]
+            yield Shown(re.findall(r"http://[\d.:]+", line)[0], said)
         finally:
             process.terminate()
             assert process.wait(30) == 143

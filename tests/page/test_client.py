@@ -16,18 +16,25 @@ from cartwise.page.live import live
 from cartwise.page.model import model_facts, report_frame
 from cartwise.serving.guard import Limits
 from cartwise.serving.rates import Rate
-from tests.page.conftest import Site, own_process
+from tests.page.conftest import Shown, Site, own_process
 from tests.serving.running import running
 from tests.serving.worlds import cart_json, make_world, write_model
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def nobody() -> Iterator[Client]:
     """A client of an API that is away."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     with closing(Client(f"http://127.0.0.1:{port}", "cw_key")) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def lonely(nobody: Client) -> Iterator[Shown]:
+    """A page whose API is away, and that has no key."""
+    with own_process(nobody.url, "") as shown:
+        yield shown
 
 
 def test_an_api_that_is_away_is_one_sentence_with_what_to_do(nobody: Client) -> None:
@@ -42,9 +49,8 @@ def test_a_tab_without_its_api_says_so_and_escapes_it(nobody: Client, tab: objec
     assert "&#x27;cartwise serve&#x27;" in shown
 
 
-def test_a_page_that_starts_before_its_api_holds_no_complaint(nobody: Client) -> None:
-    with own_process(nobody.url, "cw_key") as url:
-        components = httpx.get(f"{url}/config").json()["components"]
+def test_a_page_that_starts_before_its_api_holds_no_complaint(lonely: Shown) -> None:
+    components = httpx.get(f"{lonely.url}/config").json()["components"]
     begun = {one["props"].get("elem_id"): one["props"].get("value") for one in components}
     assert {begun[name] for name in ("live", "versions", "what-if", "health")} == {None}
 
@@ -84,26 +90,14 @@ def test_a_refusal_is_told_with_its_place(site: Site) -> None:
         wrong.models()
 
 
-def said_first(api: str, key: str) -> str:
-    """The first line that the page's command says."""
-    program = [sys.executable, "-m", "cartwise", "ui", "--api", api, "--port", "0"]
-    env = os.environ | {"CARTWISE_KEY": key}
-    with subprocess.Popen(program, env=env, stderr=subprocess.PIPE, text=True) as page:
-        assert page.stderr is not None
-        said = page.stderr.readline()
-        page.terminate()
-        page.wait(30)
-    return said
-
-
-def test_a_page_whose_api_is_away_says_what_to_start(nobody: Client) -> None:
-    said = said_first(nobody.url, "")
-    assert said.startswith(f"the API at {nobody.url} does not answer: start it with")
+def test_a_page_whose_api_is_away_says_what_to_start(nobody: Client, lonely: Shown) -> None:
+    assert lonely.said.startswith(f"the API at {nobody.url} does not answer: start it with")
 
 
 @pytest.mark.parametrize("key", ["", "cw_wrong"])
 def test_a_page_whose_key_is_refused_says_so_before_where_it_is(site: Site, key: str) -> None:
-    said = said_first(site.api, key)
+    with own_process(site.api, key) as shown:
+        said = shown.said
     given = "whose key is in" if key else "which has no key in"
     assert f"the API at {site.api} refuses the page, {given} CARTWISE_KEY" in said
     assert "with 'cartwise keys create page --scope score --scope read'" in said

@@ -139,10 +139,10 @@ def test_a_page_tells_that_its_api_is_away_and_goes_on_when_it_is_back(
     world.states.apply(history())
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    with own_process(f"http://127.0.0.1:{port}", world.keys["all"]) as url:
+    with own_process(f"http://127.0.0.1:{port}", world.keys["all"]) as shown:
         page = browser.new_page()
         page.clock.install()
-        page.goto(url)
+        page.goto(shown.url)
         answer, time = page.locator("#answer"), page.get_by_label("Time of the cart")
         expect(answer).to_contain_text("does not answer", timeout=15_000)
         with running(world.app, port, "off"):
@@ -236,9 +236,9 @@ def test_what_visitors_send_and_fetch_is_private_and_goes_with_the_page(
 ) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
-    with own_process(site.api, site.world.keys["all"], TMPDIR=str(kept)) as url:
+    with own_process(site.api, site.world.keys["all"], TMPDIR=str(kept)) as shown:
         page = browser.new_page()
-        page.goto(url)
+        page.goto(shown.url)
         show(page, "Batch")
         page.locator("input[type=file]").set_input_files(csv)
         expect(page.get_by_text("Download the scored carts")).to_be_visible(timeout=30_000)
