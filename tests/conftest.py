@@ -22,6 +22,27 @@ from tests.commands import Commands, forget_settings
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+# By folder and name, those that mostly wait and those that compute in turns.
+LONGEST = (
+    "integration/test_lifecycle.py",
+    "tests/test_cli.py",
+    "docs/test_documents.py",
+    "page/test_in_the_browser.py",
+    "model/test_tuning.py",
+    "integration/test_stream_faults.py",
+    "tests/test_promotion.py",
+    "serving/test_processes.py",
+    "tests/test_dvc.py",
+    "page/test_client.py",
+    "model/test_evaluation.py",
+    "data/test_publication.py",
+    "integration/test_demo.py",
+    "tests/test_strangers_shop.py",
+    "tests/test_quality_benchmarks.py",
+    "tests/test_cli_usage.py",
+    "tests/test_default_install.py",
+)
+
 REQUIRE_ALL = os.environ.get("CARTWISE_REQUIRE_ALL") == "1"
 
 
@@ -30,6 +51,14 @@ def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"not run, but CARTWISE_REQUIRE_ALL=1 requires every test: {reason}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where processes share the files, begin with the long ones: at the end nobody waits for one
+    that began last."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        places = {name: place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: places.get("/".join(item.path.parts[-2:]), len(places)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,4 @@
-"""A skipped test passes on a desk and fails in CI."""
+"""A skipped test passes on a desk and fails in CI; what is long begins first."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,3 +62,22 @@ def test_skip_passes_where_not_all_are_required(tmp_path: Path) -> None:
 @pytest.mark.parametrize("test", PASSES.values(), ids=PASSES)
 def test_what_ran_passes_where_all_are_required(tmp_path: Path, test: str) -> None:
     assert run_pytest(tmp_path, test, "1").returncode == 0
+
+
+def test_files_that_are_named_as_long_are_there() -> None:
+    files = Path(conftest.__file__).parent.rglob("test_*.py")
+    assert set(conftest.LONGEST) <= {"/".join(file.parts[-2:]) for file in files}
+
+
+@pytest.mark.parametrize(("worker", "begins"), [("gw0", ["b", "c", "a"]), (None, ["a", "b", "c"])])
+def test_workers_begin_with_the_long_files(
+    monkeypatch: pytest.MonkeyPatch, worker: str | None, begins: list[str]
+) -> None:
+    long, longer = conftest.LONGEST[4], conftest.LONGEST[0]
+    places = {"a": "data/test_lake.py", "b": longer, "c": long}
+    items = [SimpleNamespace(name=name, path=Path("/here", path)) for name, path in places.items()]
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    if worker:
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", worker)
+    conftest.pytest_collection_modifyitems(items)
+    assert [item.name for item in items] == begins
