@@ -24,6 +24,7 @@ def test_what_is_derived_from_what_is_left_out_goes_too() -> None:
             Sum("second", (("first", 1.0), ("hour", 1.0))),
             Sum("third", (("hour", 1.0),)),
         ),
+        unused=frozenset(),
     )
     left = remaining(specification, frozenset({"user_cart_7d"}))
     assert {"user_cart_7d", "first", "second"}.isdisjoint(left)
