@@ -27,7 +27,7 @@ _MOMENT_SECONDS: Final = 0.01
 def replaced(folder: Path) -> Iterator[Path]:
     """Give a fresh folder beside ``folder`` that takes its place when the block ends well.
 
-    A reader finds the old folder or the whole new one. After an interruption between the two
+    A reader finds the old folder or the whole new one. After a death by force between the two
     renames, the next call puts the old one back.
 
     Raises:
@@ -37,10 +37,20 @@ def replaced(folder: Path) -> Iterator[Path]:
     with scratch(folder) as fresh:
         recover(folder)
         yield fresh
+        _exchange(fresh, folder)
+        shutil.rmtree(_before(folder), ignore_errors=True)
+
+
+def _exchange(fresh: Path, folder: Path) -> None:
+    """Put ``fresh`` in the place of ``folder``, which waits aside; of a failure nothing is left."""
+    with held_back():
         if folder.exists():
             folder.rename(_before(folder))
-        fresh.rename(folder)
-        shutil.rmtree(_before(folder), ignore_errors=True)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            recover(folder)
+            raise
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import signal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Timer
@@ -61,6 +62,44 @@ def test_a_death_between_the_two_renames_is_mended(tmp_path: Path) -> None:
         raise ValueError("changed my mind")
     assert (tmp_path / "folder" / "old").exists()
     assert not (tmp_path / ".folder.before").exists()
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
+def test_ctrl_c_between_the_two_renames_waits_for_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model").mkdir()
+    rename = Path.rename
+
+    def interrupted(self: Path, target: Path) -> Path:
+        moved = rename(self, target)
+        signal.raise_signal(signal.SIGINT)
+        return moved
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), replaced(tmp_path / "model") as fresh:
+        (fresh / "new").touch()
+
+    assert (tmp_path / "model" / "new").exists()
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "old").touch()
+    rename = Path.rename
+
+    def refused(self: Path, target: Path) -> Path:
+        if (self / "new").exists():
+            raise OSError("no")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(OutputError), replaced(tmp_path / "model") as fresh:
+        (fresh / "new").touch()
+
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "old"]
 
 
 def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
