@@ -19,12 +19,7 @@ from cartwise.events import EVENT_TYPES
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.spec import Entity, seconds_of
 
-ENTITIES: Final = tuple(
-    entity
-    for entity in SPECIFICATION.entities
-    if not SPECIFICATION.unused.issuperset(entity.readings())
-)
-"""Those that a model sees."""
+ENTITIES: Final = SPECIFICATION.entities
 HALF_LIVES: Final = {name: seconds_of(name) for name in SPECIFICATION.half_lives}
 CART_KEY: Final = ("user_session", "product_id")
 ROW: Final = ("seconds", "position")
@@ -68,9 +63,14 @@ def price_means(entity: Entity) -> Iterator[PriceMean]:
         yield PriceMean(name, price.event, price.half_life)
 
 
-def compared() -> list[str]:
-    """Names of all values that Cartwise and its peers have in common."""
+def computed() -> list[str]:
+    """Names of all values that peers compute, as Cartwise does."""
     return [name for entity in ENTITIES for name in entity.readings()]
+
+
+def compared() -> list[str]:
+    """Those that are in Cartwise's vectors, too."""
+    return [name for name in computed() if name not in SPECIFICATION.unused]
 
 
 def landmark(lake: Path) -> int:

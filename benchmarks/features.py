@@ -7,8 +7,9 @@ import numpy as np
 import polars as pl
 
 from benchmarks.contest import Contestant
-from benchmarks.counters import ENTITIES, ROW, compared, price_means, recencies
+from benchmarks.counters import ENTITIES, ROW, compared, computed, price_means, recencies
 from benchmarks.figure import Figure, require
+from cartwise.features.catalogue import SPECIFICATION
 
 CONTESTANTS = (
     Contestant("Cartwise", "benchmarks.features_cartwise"),
@@ -51,13 +52,16 @@ def _forgotten() -> Iterator[pl.Expr]:
         ago = {recency.event: recency.name for recency in recencies(entity)}
         of_event = [(one.event, one.name) for one in (*recencies(entity), *price_means(entity))]
         for event, name in of_event:
+            if name in SPECIFICATION.unused:
+                continue
             is_alive = pl.col(ago[event]) <= entity.time_to_live_seconds
             yield pl.when(is_alive).then(name).otherwise(np.nan).alias(name)
 
 
 FIGURE = Figure(
     "features",
-    f"lake to {len(compared())} values of every first cart of a session and product; on top, "
+    f"lake to {len(computed())} values of every first cart of a session and product, of which "
+    f"{len(compared())} are in Cartwise's vectors and compared; on top, "
     "Cartwise replay has derived features, and Cartwise labels, leak canary and states as well",
     "events",
     CONTESTANTS,
