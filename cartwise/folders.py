@@ -42,7 +42,7 @@ def replaced(folder: Path) -> Iterator[Path]:
 
 
 def _exchange(fresh: Path, folder: Path) -> None:
-    """Put ``fresh`` in the place of ``folder``, which waits aside; of a failure nothing is left."""
+    """Put ``fresh`` in the place of ``folder``, which waits aside and comes back if that fails."""
     with held_back():
         if folder.exists():
             folder.rename(_before(folder))

@@ -90,7 +90,7 @@ def _rate(entity: str, hit: str, trial: str, half_life: str, prior: str | float,
 def _conversions() -> list[Derived]:
     """Shares of an entity's carts and views that went further, each smoothed towards the next
     wider entity."""
-    # Expecting no removal, a log without them has one value for every cart, not the cart count's.
+    # With any other prior, the last rate would count the carts of a log without removals.
     shares = (("purchase", "cart", 0.4), ("cart", "view", 0.05), ("remove_from_cart", "cart", 0.0))
     return [rate for hit, trial, base in shares for rate in _conversion(hit, trial, base)]
 

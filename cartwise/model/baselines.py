@@ -26,10 +26,6 @@ RATE_COLUMNS: Final[Mapping[str, str]] = {
     "product_rate": "product_id",
     "category_rate": "category_id",
 }
-RHYTHMS: Final[Mapping[str, int]] = {"hour": 24, "weekday": 7}
-"""Features that come again, with how many values a regression tells apart: half past three is
-three o'clock."""
-
 NAMES: Final = ("base_rate", *RATE_COLUMNS, "logistic")
 """Every baseline, as in ``baseline_<name>_auc``."""
 
@@ -37,6 +33,9 @@ _PRIOR_CARTS: Final = 20.0
 _REGRESSION_CARTS: Final = 100_000
 _REGRESSION_RIDGE: Final = 10.0
 _LARGEST_Z: Final = 8.0
+_RHYTHMS: Final[Mapping[str, int]] = {"hour": 24, "weekday": 7}
+"""Features that come again, with how many values a regression tells apart: half past three is
+three o'clock."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +80,11 @@ class Regression:
     @classmethod
     def fit(cls, vectors: NDArray[np.float32], bought: Array, names: Sequence[str] = ()) -> Self:
         """Learn from vectors (n, features), whose columns have these names, and labels (n,)."""
-        rhythms = tuple((names.index(name), n) for name, n in RHYTHMS.items() if name in names)
+        rhythms = tuple((names.index(name), n) for name, n in _RHYTHMS.items() if name in names)
         scaled = _on_log_scale(vectors)
         flags = np.sort(np.unique(np.isnan(scaled), axis=1, return_index=True)[1])
         median = _medians(scaled)
-        columns = np.hstack([_filled(scaled, median, flags), *_dummies(vectors, rhythms)])
+        columns = _filled(scaled, median, flags, _dummies(vectors, rhythms))
         mean, scale = columns.mean(axis=0), columns.std(axis=0)
         scale = np.where(scale > 0, scale, 1.0)
         standard = _standard(columns, mean, scale)
@@ -103,8 +102,8 @@ class Regression:
         return probability_of(intercept + slope * self._log_odds(vectors))
 
     def _log_odds(self, vectors: NDArray[np.float32]) -> Array:
-        filled = _filled(_on_log_scale(vectors), self.median, self.flags)
-        columns = np.hstack([filled, *_dummies(vectors, self.rhythms)])
+        dummies = _dummies(vectors, self.rhythms)
+        columns = _filled(_on_log_scale(vectors), self.median, self.flags, dummies)
         standard = _standard(columns, self.mean, self.scale)
         log_odds: Array = self.weights[0] + standard @ self.weights[1:]
         return log_odds
@@ -167,10 +166,16 @@ def _on_log_scale(vectors: NDArray[np.float32]) -> Array:
     return np.asarray(np.copysign(np.log1p(np.abs(values)), values))
 
 
-def _filled(values: Array, median: Array, flags: NDArray[np.intp]) -> Array:
-    """Values with medians for what is missing, and beside them what is missing of ``flags``."""
+def _filled(
+    values: Array,
+    median: Array,
+    flags: NDArray[np.intp],
+    dummies: Iterable[NDArray[np.float32]],
+) -> Array:
+    """Values with medians for what is missing, beside them what is missing of ``flags``, and
+    ``dummies``."""
     missing = np.isnan(values)
-    return np.column_stack([np.where(missing, median, values), missing[:, flags]])
+    return np.column_stack([np.where(missing, median, values), missing[:, flags], *dummies])
 
 
 def _dummies(

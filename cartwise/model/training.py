@@ -141,8 +141,9 @@ def _require_both_classes(manifest: Manifest, built_by: str) -> None:
 
 
 def _fit(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _Fitted:
+    data = at_hand(data)
     carts = pl.concat(data.columns(part, [LABEL, "user_id", "cart_time"]) for part in LEARNED_FROM)
-    users, seeding, data = carts["user_id"].to_numpy(), settings.seeding, at_hand(data)
+    users, seeding = carts["user_id"].to_numpy(), settings.seeding
     found = cross_fit(data, settings.boosting, seeding, progress)
     recent = _recent(carts["cart_time"].dt.epoch("s").to_numpy())
     calibration = calibrate(
