@@ -34,7 +34,9 @@ def replaced(folder: Path) -> Iterator[Path]:
         OutputError: the folder cannot be written; what was there before is unchanged.
     """
     folder = _pointed_to(folder)
-    with scratch(folder) as fresh:
+    with scratch(folder) as aside:
+        fresh = aside / folder.name
+        fresh.mkdir()
         recover(folder)
         yield fresh
         _exchange(fresh, folder)
@@ -61,8 +63,8 @@ def replaced_file(file: Path) -> Iterator[Path]:
         OutputError: the file cannot be written; what was there before is unchanged.
     """
     file = _pointed_to(file)
-    with scratch(file) as folder:
-        fresh = folder / file.name
+    with scratch(file) as aside:
+        fresh = aside / file.name
         yield fresh
         fresh.replace(file)
 
@@ -259,30 +261,45 @@ def require_outside(out: Path, *read: Path) -> None:
 def scratch(target: Path, told: Path | None = None) -> Iterator[Path]:
     """A folder on the same file system as ``target``, gone when the block ends.
 
-    Errors name ``target`` instead of it, or what is ``told``.
+    Errors name ``target`` instead of what has its name in there, and ``target`` or what is ``told``
+    instead of the folder.
     """
     told = told or target
     with writable(told):
         target.parent.mkdir(parents=True, exist_ok=True)
         _clear_the_dead(target)
-        fresh = target.with_name(f".{target.name}-{os.getpid()}-{token_hex(4)}")
-        fresh.mkdir()
+        fresh = target.with_name(f".{target.name}-{token_hex(8)}")
+        lock = _lock(fresh, "command", _LOOK_SECONDS)
         try:
             yield fresh
         except CartwiseError as error:
             if str(fresh) not in str(error):
                 raise
-            raise type(error)(str(error).replace(str(fresh), str(told))) from error
+            text = str(error).replace(str(fresh / target.name), str(target))
+            raise type(error)(text.replace(str(fresh), str(told))) from error
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+            os.close(lock)
 
 
 def _clear_the_dead(target: Path) -> None:
-    """Remove the scratch folders of processes that were killed."""
+    """Remove the scratch folders that nobody holds: who made them was killed."""
     for left in target.parent.iterdir():
-        match = re.fullmatch(rf"\.{re.escape(target.name)}-(\d+)-[0-9a-f]{{8}}", left.name)
-        if match and not Path("/proc", match[1]).exists() and Path("/proc/self").exists():
-            shutil.rmtree(left, ignore_errors=True)
+        if not re.fullmatch(rf"\.{re.escape(target.name)}-[0-9a-f]{{16}}", left.name):
+            continue
+        # Whoever made it holds its lock, in whatever container that is.
+        with suppress(OSError):
+            lock = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
+            if _try_lock(lock, fcntl.LOCK_EX):
+                shutil.rmtree(left, ignore_errors=True)
+            os.close(lock)
+
+
+def set_aside(folder: Path) -> Path | None:
+    """What :func:`recover` would put back in the place of a folder."""
+    folder = _pointed_to(folder)
+    before = _before(folder)
+    return before if before.exists() and not folder.exists() else None
 
 
 def _before(folder: Path) -> Path:
@@ -291,7 +308,6 @@ def _before(folder: Path) -> Path:
 
 def recover(folder: Path) -> None:
     """Put back a folder whose replacement was interrupted between the two renames."""
-    before = _before(folder)
-    if before.exists() and not folder.exists():
-        before.rename(folder)
-    shutil.rmtree(before, ignore_errors=True)
+    if before := set_aside(folder):
+        before.rename(_pointed_to(folder))
+    shutil.rmtree(_before(_pointed_to(folder)), ignore_errors=True)

@@ -88,6 +88,7 @@ def run(
     for source in sources:
         if os.path.realpath(source) == os.path.realpath(out):
             raise PlaceTaken(f"'{out}' is both read and written to: choose another --out")
+    require_new_or_begun(out, _WRITTEN.__contains__, "a run")
     _recover(out)
     _require_free(out)
     if settings.tracking:
@@ -105,8 +106,7 @@ def _recover(out: Path) -> None:
 
 
 def _require_free(out: Path) -> None:
-    """Raise PlaceTaken where a run would replace what is not of one, or begin beside it."""
-    require_new_or_begun(out, _WRITTEN.__contains__, "a run")
+    """Raise PlaceTaken where a run would replace what is not of one."""
     if not (out / MODEL / bundles.CHECKSUMS).exists():
         names = (bundles.METRICS, REPORT)
         if held := [f"'{out / name}'" for name in names if (out / name).exists()]:

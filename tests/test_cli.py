@@ -235,6 +235,9 @@ def test_a_run_that_was_killed_while_it_replaced_its_model_goes_on(
     model = contents(out / "model")
     (out / "model").rename(out / ".model.before")
     (out / "notes.txt").write_text("may stay where a run is")
+    told = cartwise(*EVALUATE, "found")
+    assert told.code == 1
+    assert "it lies in 'out/.model.before'; rename that, or run" in told.err
     told = cartwise("run", shop, "--horizon", "4h", "--out", out, "--no-track", "-q")
     assert told.code == 0, told.err
     assert contents(out / "model") == model
@@ -256,6 +259,7 @@ MINE: Final = (
     "figures/gain.csv",
     "kept/training/notes.txt",
     "papers/notes.txt",
+    "papers/.model.before/notes.txt",
 )
 SCORE: Final = ("score", "--model", "out/model", "--events", "out/events", "-q", "--out")
 EVALUATE: Final = ("evaluate", "--model", "out/model", "--training", "out/training", "-q", "--out")

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from cartwise import folders
 from cartwise.errors import InputError, OutputError, PlaceTaken
-from cartwise.folders import append_lines, locked, replaced, replaced_file, written_together
+from cartwise.folders import (
+    append_lines,
+    locked,
+    recover,
+    replaced,
+    replaced_file,
+    written_together,
+)
 from tests.disks import files_limited_to
 
 
@@ -55,7 +62,17 @@ def test_of_a_link_what_it_points_to_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "disk/file").read_text() == "new"
 
 
-def test_a_death_between_the_two_renames_is_mended(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", ["folder", "link"])
+def test_a_death_between_the_two_renames_is_mended(tmp_path: Path, given: str) -> None:
+    (tmp_path / "link").symlink_to("folder")
+    (tmp_path / ".folder.before").mkdir()
+    (tmp_path / ".folder.before" / "old").touch()
+    recover(tmp_path / given)
+    assert (tmp_path / "folder" / "old").exists()
+    assert not (tmp_path / ".folder.before").exists()
+
+
+def test_whoever_replaces_mends_such_a_death_first(tmp_path: Path) -> None:
     (tmp_path / ".folder.before").mkdir()
     (tmp_path / ".folder.before" / "old").touch()
     with pytest.raises(ValueError, match="mind"), replaced(tmp_path / "folder"):
@@ -103,13 +120,19 @@ def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(
 
 
 def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
-    dead, living = (tmp_path / f".folder-{pid}-0123abcd" for pid in (2**22 + 1, os.getpid()))
-    dead.mkdir()
-    living.mkdir()
+    (tmp_path / ".folder-0123456789abcdef").mkdir()
+    (tmp_path / ".folder-notes").mkdir()
     with replaced(tmp_path / "folder"):
         pass
-    assert living.exists()
-    assert not dead.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", ".folder-notes"}
+
+
+def test_what_another_one_is_writing_is_not_cleared_away(tmp_path: Path) -> None:
+    with replaced(tmp_path / "folder") as first:
+        (first / "first").touch()
+        with replaced(tmp_path / "folder") as second:
+            (second / "second").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "first"]
 
 
 def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:

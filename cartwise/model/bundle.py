@@ -196,6 +196,11 @@ def _verified(path: Path) -> dict[str, bytes]:
 
 def require_bundle(path: Path) -> None:
     """Raise BundleError where a folder never was a bundle; it tells of one that lies in it."""
+    if aside := folders.set_aside(path):
+        raise BundleError(
+            f"there is no bundle '{path}': whatever replaced it was killed, and it lies in "
+            f"'{aside}'; rename that, or run again what was killed"
+        )
     if not path.exists():
         raise BundleError(f"there is no bundle '{path}': train one with 'cartwise train'")
     if (path / SPEC).exists() or (path / CHECKSUMS).exists():
