@@ -258,7 +258,7 @@ class Earnings(BaseModel):
 class WhatIf(BaseModel):
     """What nudging would earn over the carts that this process scored of late."""
 
-    carts: int
+    carts: int = Field(description="Those whose price is known, or told by the model's policy.")
     threshold: Probability = Field(description="At the reference price of the model's policy.")
     reference_price: float = Field(description="0: the model was trained without prices.")
     earnings: Earnings | None = Field(

@@ -1,7 +1,6 @@
 """The models that serve, and what their policy would earn."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
+from numpy.typing import NDArray
 
 from cartwise.model import policy
 from cartwise.model.bundle import CARD
@@ -16,7 +16,6 @@ from cartwise.serving.daemon_threads import in_daemon
 from cartwise.serving.models import Model
 from cartwise.serving.problems import Refusal
 from cartwise.serving.schemas import Change, Earnings, Economics, ModelFacts, Models, WhatIf
-from cartwise.serving.scorer import Scored
 from cartwise.serving.service import Service
 
 
@@ -103,19 +102,20 @@ def _facts(model: Model) -> ModelFacts:
 def _what_if(service: Service, economics: policy.Economics) -> WhatIf:
     carts = [scored for _, scored in list(service.recent)]
     asked = replace(service.pair().champion.bundle.policy, economics=economics)
-    return WhatIf(
-        carts=len(carts),
-        threshold=asked.threshold,
-        reference_price=asked.reference_price,
-        earnings=_earnings(carts, asked),
-    )
-
-
-def _earnings(carts: Sequence[Scored], asked: policy.Policy) -> Earnings | None:
     probability = np.array([scored.probability for scored in carts])
     price = asked.prices(np.array([scored.event.price for scored in carts]))
     known = price > 0.0
-    if not known.any():
+    return WhatIf(
+        carts=int(known.sum()),
+        threshold=asked.threshold,
+        reference_price=asked.reference_price,
+        earnings=_earnings(probability[known], price[known], economics),
+    )
+
+
+def _earnings(
+    probability: NDArray[np.float64], price: NDArray[np.float64], economics: policy.Economics
+) -> Earnings | None:
+    if not len(price):
         return None
-    found = policy.what_if(probability[known], price[known], asked.economics)
-    return Earnings(**found.to_json())
+    return Earnings(**policy.what_if(probability, price, economics).to_json())
