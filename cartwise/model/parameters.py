@@ -27,7 +27,7 @@ class Range:
 
 SPACE: Final[Mapping[str, Range]] = {
     "learning_rate": Range(0.02, 0.15, log=True),
-    "depth": Range(2, 7),
+    "depth": Range(2.0, 7.0),
     "min_child_weight": Range(5.0, 100.0, log=True),
     "row_share": Range(0.5, 1.0),
     "column_share": Range(0.1, 0.6),

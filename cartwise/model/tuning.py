@@ -253,7 +253,8 @@ def _storage(database: str) -> optuna.storages.RDBStorage:
 
 def _name(training: Path, search: Search) -> str:
     # Losses of another seed are of other folds: they cannot be compared.
-    told = (search.parameters.boosting, dict(search.parameters.space), search.seeding.seed)
+    space = sorted(search.parameters.space.items())
+    told = (search.parameters.boosting, space, search.seeding.seed)
     digest = hashlib.sha256(repr(told).encode()).hexdigest()
     return f"cartwise-{training_digest(training)}-{digest[:8]}"
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cartwise.errors import InputError, NotEnoughData
 from cartwise.model import crossfit
@@ -98,6 +99,17 @@ def test_another_seed_is_another_search(world: World, tmp_path: Path) -> None:
     tune(world.training, search(tmp_path, 2))
     other = tune(world.training, replace(search(tmp_path, 1), seeding=Seeding(8, threads=1)))
     assert other.completed == 1
+
+
+def test_the_usual_space_written_to_a_file_is_the_same_search(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    space = {name: asdict(searched) for name, searched in reversed(SPACE.items())}
+    file.write_text(yaml.safe_dump({"tuning": {"space": space}}, sort_keys=False))
+    boosting = replace(START, rounds=20)
+    usual, read = Parameters(boosting), Parameters(boosting, read_parameters(file).space)
+    tune(world.training, replace(search(tmp_path, 2), parameters=usual))
+    again = tune(world.training, replace(search(tmp_path, 1), parameters=read))
+    assert again.completed + again.pruned == 2
 
 
 def test_processes_share_a_search(world: World, tmp_path: Path) -> None:
