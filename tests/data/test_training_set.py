@@ -156,6 +156,21 @@ def test_a_new_day_costs_a_day_and_gives_what_a_full_build_gives(
     assert_same(out, training)
 
 
+def test_an_earlier_day_that_changed_is_told_by_all_vectors_after_it(
+    lake: Path, training: Path, tmp_path: Path
+) -> None:
+    changed, out, days = tmp_path / "events", tmp_path / "training", stored_days(lake)
+    shutil.copytree(lake, changed)
+    shutil.copytree(training, out)
+    fewer = read_day(lake, days[1])[::2]
+    shutil.rmtree(changed / f"event_date={days[1]}")
+    write_events(day_path(changed, days[1]), iter([fewer]))
+    build(changed, out, SETTINGS)
+    build(changed, tmp_path / "anew", SETTINGS)
+    assert_same(out, tmp_path / "anew")
+    assert not read_carts(out, days[-1]).equals(read_carts(training, days[-1]))
+
+
 def test_other_labels_cost_no_replay(lake: Path, training: Path, tmp_path: Path) -> None:
     shutil.copytree(training, tmp_path / "training")
     recorder = Recorder()
