@@ -21,7 +21,7 @@ from cartwise.data.lake import read_day, scanned_day
 from cartwise.events import SECONDS_PER_DAY
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.replay import Replay, Values
-from cartwise.features.shards import BY_SESSION, Shard, sharded_by, sharded_columns
+from cartwise.features.shards import BY_SESSION, Shard, session_seconds, sharded_columns
 
 EVENTS: Final = 50_000
 """Whole vectors are compared in so many events at the begin of the log."""
@@ -104,9 +104,7 @@ def _check_sessions(
 
 def _alive(days: Sequence[date]) -> list[date]:
     """The days whose sessions can still be seen on the last one."""
-    seconds = max(
-        e.time_to_live_seconds for e in SPECIFICATION.entities if sharded_by(e) == BY_SESSION
-    )
+    seconds = session_seconds(SPECIFICATION)
     return [day for day in days if (days[-1] - day).days <= 1 + seconds // SECONDS_PER_DAY]
 
 

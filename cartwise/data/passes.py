@@ -17,12 +17,12 @@ import polars as pl
 
 from cartwise.ahead import map_ahead
 from cartwise.data.lake import day_path, read_through, row_count
-from cartwise.events import COLUMNS
+from cartwise.events import COLUMNS, SECONDS_PER_DAY
 from cartwise.features import checkpoint
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.features.checkpoint import Checkpoint
 from cartwise.features.replay import Prepared, Replay, Rows, Values, complete
-from cartwise.features.shards import BY_SESSION, WHOLE, Division, Shard, sharded_by, sharded_columns
+from cartwise.features.shards import WHOLE, Division, Shard, session_seconds, sharded_columns
 from cartwise.features.table import Parts
 from cartwise.progress import Advance
 
@@ -52,10 +52,7 @@ def division_for(events: Mapping[date, int], memory_bytes: int) -> Division:
 
 def _most_alive(events: Mapping[date, int]) -> int:
     """How many events, at most, are not older than the states of sessions live."""
-    seconds = max(
-        e.time_to_live_seconds for e in SPECIFICATION.entities if sharded_by(e) == BY_SESSION
-    )
-    span = timedelta(days=1 + math.ceil(seconds / 86_400))
+    span = timedelta(days=1 + math.ceil(session_seconds(SPECIFICATION) / SECONDS_PER_DAY))
     return max(
         sum(count for day, count in events.items() if end - span < day <= end) for end in events
     )

@@ -1,4 +1,5 @@
-"""Rows that broke the contract, kept with the reason and where they came from."""
+"""Rows that broke the contract, each with its file, its 1-based line there (row of a Parquet file),
+the rules that it broke and its own text."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -13,11 +14,6 @@ from cartwise.data.raw_rows import TEXT
 from cartwise.disk import readable
 
 FOLDER: Final = "quarantine"
-
-QUARANTINE_SCHEMA: Final = pl.Schema(
-    {"source": pl.String(), LINE: pl.Int64(), "rules": pl.List(pl.String()), TEXT: pl.String()}
-)
-"""A refused row: its file, 1-based line (row of a Parquet file), broken rules and own text."""
 
 _ROW_GROUP_ROWS: Final = 65_536
 _ROW_GROUP_BYTES: Final = 2**26

@@ -161,3 +161,10 @@ def _compile(derived: Derived, place: dict[str, int]) -> tuple[int, list[int], l
         return LOG_RATIO, [place[derived.over], place[derived.under]], [derived.floor, 0.0]
     names, factors = zip(*derived.terms, strict=True)
     return SUM, [place[name] for name in names], list(factors)
+
+
+def log_prices(prices: Floats) -> Floats:
+    """Natural logarithms of prices, NaN where a price is zero: unknown."""
+    logarithms = np.full(len(prices), np.nan)
+    np.log(prices, out=logarithms, where=prices > 0)
+    return logarithms

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cartwise.features import kernel
 from cartwise.features.keys import KeyColumn, KeyColumns, Keys
-from cartwise.features.layout import Floats, Ints
+from cartwise.features.layout import Floats, Ints, log_prices
 from cartwise.features.live import CART, WITNESSES, LiveEvent
 from cartwise.features.moment import KEY_COLUMNS, NUMBERS, latest_before
 from cartwise.features.packed import Packing, pack_keys
@@ -56,7 +56,7 @@ class LiveBatch:
         columns = dict(zip(LiveEvent._fields, zip(*events, strict=True), strict=True))
         self._times = np.array(columns["time"], dtype=np.int64)
         self._kinds = np.array(columns["kind"], dtype=np.int64)
-        self._log_prices = _logarithms(np.array(columns["price"], dtype=np.float64))
+        self._log_prices = log_prices(np.array(columns["price"], dtype=np.float64))
         powers = np.empty((len(self._times), len(packing.plan.clock.half_life_seconds)))
         weigh_all(packing.plan.clock, self._times, powers)
         self._columns = (self._times, self._kinds, self._log_prices, powers)
@@ -118,12 +118,6 @@ class LiveBatch:
         latest_before(group.rows, self._times, self._kinds, CART, last, carts, before)
         forgotten = self._times[carts] - before > layout.time_to_live_seconds
         return forgotten & (group.rows[carts] >= 0)
-
-
-def _logarithms(prices: Floats) -> Floats:
-    logarithms = np.full(len(prices), np.nan)
-    np.log(prices, out=logarithms, where=prices > 0)
-    return logarithms
 
 
 def _group(packing: Packing, columns: dict[str, tuple[object, ...]], times: Ints) -> list[_Group]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cartwise.events import COLUMNS, EVENT_TYPES
 from cartwise.features import kernel, walk
 from cartwise.features.keys import KeyColumns
-from cartwise.features.layout import Clock, StateLayout, part_of, plan_of
+from cartwise.features.layout import Clock, StateLayout, log_prices, part_of, plan_of
 from cartwise.features.shards import BY_SESSION, BY_USER, EVERYTHING, Shard, sharded_by
 from cartwise.features.spec import Entity, Specification
 from cartwise.features.table import Parts, States, StateTable, whole_states
@@ -262,8 +262,5 @@ def times_of(events: pl.DataFrame) -> NDArray[np.int64]:
 
 
 def log_prices_of(events: pl.DataFrame) -> NDArray[np.float64]:
-    """Natural logarithms of prices, NaN where a price is zero: unknown."""
-    prices = events["price"].to_numpy()
-    logs = np.full(len(prices), np.nan)
-    np.log(prices, out=logs, where=prices > 0)
-    return logs
+    """As :func:`log_prices`, of events."""
+    return log_prices(events["price"].to_numpy())

@@ -79,6 +79,12 @@ def sharded_by(entity: Entity) -> str | None:
     return next((name for name in entity.key[:1] if name in {BY_SESSION, BY_USER}), None)
 
 
+def session_seconds(specification: Specification) -> int:
+    """How long, at most, a state that is kept by session lives after its last event."""
+    entities = specification.entities
+    return max(e.time_to_live_seconds for e in entities if sharded_by(e) == BY_SESSION)
+
+
 def sharded_columns(specification: Specification, by: str) -> Ints:
     """Places, among the values, of what the states read that are split by this column."""
     plan = plan_of(specification)

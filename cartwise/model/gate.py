@@ -19,12 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cartwise.events import SECONDS_PER_DAY
 from cartwise.model.comparison import NORMAL, Comparison, SliceDifference
 from cartwise.model.measures import Bins
 
 Array = NDArray[np.float64]
-
-SECONDS_PER_DAY = 86_400
 
 
 @dataclass(frozen=True)

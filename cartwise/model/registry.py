@@ -177,18 +177,6 @@ class Registry:
             return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(scratch)))
 
 
-def fetch_bundle(uri: str, into: Path, place: Tracking) -> Path:
-    """The verified bundle of an address like ``models:/cartwise@champion``, as of now."""
-    registry = Registry(place)
-    return registry.fetch(registry.find(uri), into)
-
-
-def current_version(alias: Alias, place: Tracking) -> str | None:
-    """The bundle version that an alias names now: what a server that serves it compares with."""
-    version = Registry(place).current(alias)
-    return version.model_version if version else None
-
-
 def rollback(registry: Registry) -> tuple[Version, Version]:
     """Make the champion before the present one champion again: (the new one, the old one).
 

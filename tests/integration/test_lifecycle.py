@@ -18,7 +18,7 @@ from cartwise.errors import CartwiseError, RegistryError
 from cartwise.model.bundle import Bundle
 from cartwise.model.lineage import training_digest
 from cartwise.model.mlflow_store import Tracking
-from cartwise.model.registry import Registry, Version, fetch_bundle, rollback
+from cartwise.model.registry import Registry, Version, rollback
 from cartwise.progress import Silent
 from cartwise.promotion import GateSettings, promote
 from deploy.services.fleet import Fleet
@@ -58,7 +58,7 @@ def test_a_model_is_promoted_fetched_and_rolled_back_over_http_with_an_account_o
     where = ("--training", shop.training, "--events", shop.events, "--twins", 0, "--json", "-q")
     told = cartwise("promote", "--model", shop.good, *where)
     assert told.code == 0, told.err
-    fetched = fetch_bundle("models:/cartwise@champion", Path("got"), own_registry.place)
+    fetched = own_registry.fetch(own_registry.find("models:/cartwise@champion"), Path("got"))
     assert Bundle.load(fetched).files == Bundle.load(shop.good).files
     champion = own_registry.find("champion")
     assert champion.tags["training_set"] == training_digest(shop.training)

@@ -12,8 +12,6 @@ from cartwise.model.mlflow_store import Tracking
 from cartwise.model.registry import (
     REPLACED,
     Registry,
-    current_version,
-    fetch_bundle,
     rollback,
 )
 from cartwise.model.tracking import track
@@ -73,9 +71,8 @@ def test_an_alias_names_one_version_and_its_bundle(
     assert registry.find("champion").number == second.number
     assert registry.find("models:/cartwise@champion").number == second.number
     assert registry.find("models:/cartwise/1").number == first.number
-    assert current_version("champion", registry.place) == Bundle.load(rival).version
-    assert current_version("challenger", registry.place) is None
-    fetched = fetch_bundle("models:/cartwise@champion", tmp_path, registry.place)
+    assert registry.current("challenger") is None
+    fetched = registry.fetch(registry.find("models:/cartwise@champion"), tmp_path)
     assert Bundle.load(fetched).files == Bundle.load(rival).files
 
 
