@@ -119,9 +119,11 @@ def test_where_no_price_is_known_no_nudge_is_advised_and_no_earnings_are_told(
         assert known["decision"]["reckoned_price"] == 1e6
         asked = client.post("/v1/policy/what-if", json={}, headers=world.headers())
         assert asked.json()["earnings"] is not None
+        assert asked.json()["carts"] == 1
         world.service.recent.popleft()
         asked = client.post("/v1/policy/what-if", json={}, headers=world.headers())
         assert asked.json()["earnings"] is None
+        assert asked.json()["carts"] == 0
 
 
 def test_the_age_is_that_of_the_latest_event(world: World, client: TestClient) -> None:
