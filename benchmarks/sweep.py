@@ -145,7 +145,7 @@ def sweep(data: TrainingSet, tried: Sequence[Variant], progress: Progress = SILE
 
 def _trained(data: TrainingSet, names: tuple[str, ...]) -> _Margins:
     narrow = replace(data, manifest=replace(data.manifest, feature_names=names))
-    booster, _ = boost_early_stopped(narrow, Boosting(), Seeding(), SILENT)
+    booster = boost_early_stopped(narrow, Boosting(), Seeding(), SILENT).booster
     margins = [
         booster.inplace_predict(narrow.vectors(frame), predict_type="margin", missing=np.nan)
         for frame in narrow.batches("test", names)

@@ -233,6 +233,11 @@ def evaluation_settings(seed: int, threads: int) -> EvaluationSettings:
     return EvaluationSettings(seed=seed, threads=threads)
 
 
+def _boosting(metrics: Mapping[str, Any]) -> str:
+    begun = " from a regression on" if metrics.get("from_regression") else ""
+    return f"depth {metrics['depth']}, {counted(metrics['rounds'], 'round')}{begun}"
+
+
 def training_summary(result: TrainingResult, training: Path) -> RenderableType:
     """What training made, and how to measure it."""
     metrics, places = result.metrics, (str(result.model), str(training))
@@ -240,7 +245,7 @@ def training_summary(result: TrainingResult, training: Path) -> RenderableType:
     losses = {name: loss for name, loss in metrics.items() if name.endswith("_log_loss")}
     facts = [
         ("learned from", counted(carts, "cart")),
-        ("boosting", f"depth {metrics['depth']}, {counted(metrics['rounds'], 'round')}"),
+        ("boosting", _boosting(metrics)),
         ("calibration", metrics["calibration_method"]),
         *((name.replace("_", " "), f"{loss:.4f}") for name, loss in losses.items()),
         ("bundle", f"{result.model} (version {result.model_version})"),

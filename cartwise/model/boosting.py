@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from cartwise.interrupts import held_back
 from cartwise.model.columns import LABEL
 from cartwise.model.examples import TrainingSet, labels
+from cartwise.model.head_start import regression_trees
 from cartwise.model.manifest import LEARNED_FROM, PartName
+from cartwise.model.regression import REGRESSION_CARTS
 from cartwise.progress import Progress
 
 
@@ -126,28 +128,41 @@ def unwatched(_round: int, _loss: float) -> None:
     """A watch that never stops."""
 
 
+class Stopped(NamedTuple):
+    """The best trees, how many of them were boosted, and their log loss on validation."""
+
+    booster: xgb.Booster
+    rounds: int
+    log_loss: float
+
+
 def boost_early_stopped(
     data: TrainingSet,
     boosting: Boosting,
     seeding: Seeding,
     progress: Progress,
     watch: Watch = unwatched,
-) -> tuple[xgb.Booster, float]:
-    """Boost on train until log loss on validation stops falling: the best trees and that loss."""
+) -> Stopped:
+    """Boost on train, from a regression on, until log loss on validation stops falling."""
     seeding = seeding.for_carts(data.manifest.carts("train"))
     train = binned(data, ["train"], boosting, seeding)
     validation = binned(data, ["validation"], boosting, seeding, ref=train)
     stop = xgb.callback.EarlyStopping(rounds=boosting.patience, save_best=False)
+    given = parameters(boosting, seeding, base_rate(data, "train"))
     with progress.task("train until it stops", None, "round") as advance:
+        start = regression_trees(*data.sample(["train"], REGRESSION_CARTS), train, given)
         booster = xgb.train(
-            parameters(boosting, seeding, base_rate(data, "train")),
+            given,
             train,
             boosting.rounds,
             evals=[(validation, "validation")],
+            xgb_model=start,
             callbacks=[stop, _Rounds(advance), _Watched(watch)],
             verbose_eval=False,
         )
-    return booster[: booster.best_iteration + 1], float(booster.best_score)
+    best = booster.best_iteration + 1
+    rounds = best - start.num_boosted_rounds()
+    return Stopped(booster[:best], rounds, float(booster.best_score))
 
 
 def boost_again(
@@ -159,14 +174,19 @@ def boost_again(
     *,
     label: str,
     chosen: NDArray[np.bool_] | None = None,
+    from_regression: bool,
 ) -> xgb.Booster:
     """Boost a known number of rounds on all parts but the test, or on the ``chosen`` (carts,) of
-    them; progress is shown under ``label``."""
+    them, from nothing or from a regression on; progress is shown under ``label``."""
     seeding = seeding.for_carts(sum(map(data.manifest.carts, LEARNED_FROM)))
     carts = binned(data, LEARNED_FROM, boosting, seeding, chosen=chosen)
     given = parameters(boosting, seeding, base_rate(data, *LEARNED_FROM))
     with progress.task(label, rounds, "round") as advance:
-        return xgb.train(given, carts, rounds, callbacks=[_Rounds(advance)])
+        start = None
+        if from_regression:
+            sample = data.sample(LEARNED_FROM, REGRESSION_CARTS, chosen)
+            start = regression_trees(*sample, carts, given)
+        return xgb.train(given, carts, rounds, xgb_model=start, callbacks=[_Rounds(advance)])
 
 
 def binned(

@@ -17,7 +17,7 @@ def model_card(manifest: Manifest, policy: Policy, metrics: Mapping[str, Any]) -
     """The card in Markdown; before an evaluation it says that there was none."""
     blocks = [
         "# Model card: will a carted product be bought?",
-        _purpose(manifest),
+        _purpose(manifest, metrics),
         _data(manifest),
         _quality(metrics),
         _decision(policy),
@@ -26,14 +26,15 @@ def model_card(manifest: Manifest, policy: Policy, metrics: Mapping[str, Any]) -
     return "\n\n".join(blocks) + "\n"
 
 
-def _purpose(manifest: Manifest) -> str:
+def _purpose(manifest: Manifest, metrics: Mapping[str, Any]) -> str:
     where = "in the same session" if manifest.label_scope == "session" else "in any session"
+    begun = ", begun at a logistic regression," if metrics.get("from_regression") else ""
     return (
         "## What it answers\n\n"
         f"The probability that a product just put into a cart is bought by the same user within "
-        f"{format_duration(manifest.horizon_seconds)}, {where}. Gradient-boosted trees (XGBoost) "
-        f"on {len(manifest.feature_names)} features of the shop's event log up to and including "
-        "the cart event; calibrated on carts that were not trained on."
+        f"{format_duration(manifest.horizon_seconds)}, {where}. Gradient-boosted trees "
+        f"(XGBoost){begun} on {len(manifest.feature_names)} features of the shop's event log up to "
+        "and including the cart event; calibrated on carts that were not trained on."
     )
 
 

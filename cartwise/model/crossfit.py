@@ -55,6 +55,7 @@ class CrossFit:
         rounds_on_all: how many are for one that sees all of them.
         log_loss: after so many rounds, of carts that were not seen.
         margins: shape (carts,): by boosters that had not seen the cart's user.
+        from_regression: whether boosting is to go on from a regression.
     """
 
     boosting: Boosting
@@ -62,6 +63,7 @@ class CrossFit:
     rounds_on_all: int
     log_loss: float
     margins: NDArray[np.float64]
+    from_regression: bool
 
 
 def at_hand(data: TrainingSet) -> TrainingSet:
@@ -93,7 +95,7 @@ def loss_of(data: TrainingSet, boosting: Boosting, seeding: Seeding, watch: Watc
     if _is_cross_validated(data):
         alone = replace(boosting, shallowest=boosting.depth)
         return _searched(data, alone, seeding, SILENT, watch).log_loss
-    return boost_early_stopped(data, boosting, seeding, SILENT, watch=watch)[1]
+    return boost_early_stopped(data, boosting, seeding, SILENT, watch=watch).log_loss
 
 
 def name_of_loss(data: TrainingSet) -> str:
@@ -124,8 +126,8 @@ def _stopped(
     progress: Progress,
 ) -> CrossFit:
     users = _users(data)
-    stopped, loss = boost_early_stopped(data, boosting, seeding, progress)
-    rounds, trained = stopped.num_boosted_rounds(), data.manifest.carts("train")
+    _, rounds, loss = boost_early_stopped(data, boosting, seeding, progress)
+    trained = data.manifest.carts("train")
     fold = folds(users, seeding.seed, _MARGIN_FOLDS)
     margins = np.zeros(len(users))
     for number in range(_MARGIN_FOLDS):
@@ -133,10 +135,18 @@ def _stopped(
         enough = _more(rounds, int((~held_out).sum()), trained)
         label = f"train without fold {number + 1} of {_MARGIN_FOLDS}"
         booster = boost_again(
-            data, enough, boosting, seeding, progress, label=label, chosen=~held_out
+            data,
+            enough,
+            boosting,
+            seeding,
+            progress,
+            label=label,
+            chosen=~held_out,
+            from_regression=True,
         )
         margins[held_out] = _margins(data, booster, held_out)
-    return CrossFit(boosting, rounds, _more(rounds, len(users), trained), loss, margins)
+    on_all = _more(rounds, len(users), trained)
+    return CrossFit(boosting, rounds, on_all, loss, margins, from_regression=True)
 
 
 def _margins(
@@ -246,4 +256,4 @@ def _in_step(
     # Of k folds, of whatever size, boosters see (k - 1) / k of the carts on average. Fewer users
     # than folds make fewer of them.
     on_all = _more(best, len(boosters), len(boosters) - 1)
-    return CrossFit(boosting, best, on_all, lowest, margins)
+    return CrossFit(boosting, best, on_all, lowest, margins, from_regression=False)

@@ -6,6 +6,7 @@ columns that name a cart, every feature is one float32 column in the manifest's 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Final, Self
 
@@ -68,6 +69,24 @@ class TrainingSet:
         if part in self._kept:
             return pl.concat(self._kept[part]).select(names)
         return pl.concat(self._columns(file, list(names)) for file in self._files(part))
+
+    def sample(
+        self, parts: Sequence[PartName], carts: int, chosen: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Vectors and labels of ``carts`` carts all over these parts, or all over the ``chosen``
+        (carts,) of them; of all where they are no more."""
+        total = sum(map(self.manifest.carts, parts))
+        wanted = np.ones(total, dtype=np.bool_) if chosen is None else chosen.copy()
+        among = int(wanted.sum())
+        share = min(1.0, carts / max(1, among))
+        wanted[wanted] = np.diff(np.floor(share * np.arange(among + 1))) > 0
+        columns = [*self.manifest.feature_names, LABEL]
+        frames, past = [], 0
+        for frame in chain.from_iterable(self.batches(part, columns) for part in parts):
+            first, past = past, past + frame.height
+            frames.append(frame.filter(wanted[first:past]))
+        sample = pl.concat(frames)
+        return self.vectors(sample), labels(sample)
 
     def vectors(self, frame: pl.DataFrame) -> NDArray[np.float32]:
         """The vectors of a frame's carts: (carts, features), missing is NaN."""

@@ -150,12 +150,20 @@ def _fit(data: TrainingSet, settings: TrainingSettings, progress: Progress) -> _
         found.margins[recent], labels(carts)[recent], folds(users[recent], seeding.seed)
     )
     rounds = found.rounds_on_all
-    label = "train on all but the test"
-    booster = boost_again(data, rounds, found.boosting, seeding, progress, label=label)
+    booster = boost_again(
+        data,
+        rounds,
+        found.boosting,
+        seeding,
+        progress,
+        label="train on all but the test",
+        from_regression=found.from_regression,
+    )
     facts = {
         "depth": found.boosting.depth,
         "rounds": found.rounds,
         "rounds_on_all": rounds,
+        "from_regression": found.from_regression,
         name_of_loss(data): found.log_loss,
     }
     return _Fitted(booster, calibration, facts | _calibration_facts(calibration))

@@ -10,7 +10,7 @@ import pytest
 from cartwise.errors import InputError
 from cartwise.features.catalogue import SPECIFICATION
 from cartwise.model.examples import TrainingSet, labels
-from cartwise.model.manifest import Manifest
+from cartwise.model.manifest import LEARNED_FROM, Manifest
 from tests.model.worlds import (
     change_manifest,
     read_manifest,
@@ -166,3 +166,27 @@ def test_a_part_without_files_is_named(tmp_path: Path) -> None:
     assert data.manifest.carts("validation") == 0
     with pytest.raises(InputError, match="holds 0 carts, and its manifest says 0"):
         list(data.batches("validation"))
+
+
+def test_a_sample_is_of_carts_all_over(tmp_path: Path) -> None:
+    data = TrainingSet.open(write_world(tmp_path, carts=600).training)
+    known = pl.concat(read_part(data.path, part) for part in LEARNED_FROM)
+    vectors, _ = data.sample(LEARNED_FROM, 100)
+    assert len(vectors) == 100
+    whole = [vector.tobytes() for vector in data.vectors(known)]
+    places = [whole.index(vector.tobytes()) for vector in vectors]
+    assert np.diff(places).max() <= -(-known.height // 100)
+    assert places[-1] >= known.height - known.height // 100
+
+
+def test_a_sample_of_chosen_carts_is_of_no_others(tmp_path: Path) -> None:
+    data = TrainingSet.open(write_world(tmp_path, carts=600).training)
+    known = pl.concat(read_part(data.path, part) for part in LEARNED_FROM)
+    chosen = known["user_id"].to_numpy() % 3 == 0
+    vectors, bought = data.sample(LEARNED_FROM, 10_000, chosen)
+    ours = known.filter(pl.Series(chosen))
+    assert vectors.tobytes() == data.vectors(ours).tobytes()
+    assert bought.tolist() == ours["label"].to_list()
+    fewer, _ = data.sample(LEARNED_FROM, 20, chosen)
+    assert len(fewer) == 20
+    assert {vector.tobytes() for vector in fewer} <= {vector.tobytes() for vector in vectors}
