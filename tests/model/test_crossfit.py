@@ -68,6 +68,16 @@ def test_margins_tell_what_can_be_told(tmp_path: Path) -> None:
     assert roc_auc_score(of_all(TrainingSet.open(training), LABEL), found.margins) > 0.7
 
 
+@pytest.mark.usefixtures("either_way")
+def test_boosting_of_many_carts_begins_at_a_regression(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=3000).training
+    label_by(training, sum((0.5 * trait for trait in PLAIN), pl.lit(-0.5)))
+    found = fitted(training, replace(QUICK.boosting, rounds=1, learning_rate=0.01, depth=1))
+    ranks = roc_auc_score(of_all(TrainingSet.open(training), LABEL), found.margins)
+    assert found.from_regression is (crossfit.CROSS_VALIDATED_BELOW == 100)
+    assert (ranks > 0.7) is found.from_regression
+
+
 def test_few_carts_are_read_once_and_many_never_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,13 @@ def test_a_small_training_set_gives_the_same_bytes_twice(tmp_path: Path) -> None
     assert contents(first) == contents(second)
 
 
+@pytest.mark.usefixtures("either_way")
+def test_many_carts_and_few_give_the_same_bytes_twice(tmp_path: Path) -> None:
+    training = write_world(tmp_path, carts=1500).training
+    first, second = (train(training, tmp_path / name, QUICK).model for name in ("one", "two"))
+    assert contents(first) == contents(second)
+
+
 def test_another_seed_gives_another_model(tmp_path: Path) -> None:
     training = write_world(tmp_path, carts=1500).training
     versions = {
