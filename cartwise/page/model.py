@@ -87,7 +87,7 @@ def _quality(metrics: Facts) -> str:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
 
 
 def what_if(client: Client, margin: float, cost: float, anyway: float) -> str:

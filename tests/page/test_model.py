@@ -24,6 +24,10 @@ def test_of_a_model_measured_on_enough_carts_figures_are_shown(enough: dict[str,
     assert "AUC" in _quality(FEW | enough)
 
 
+def test_figures_keep_their_last_digits() -> None:
+    assert "0.7000" in _quality({**FEW, "small_sample": False, "auc": 0.7})
+
+
 def test_of_few_carts_of_late_nobody_is_told_what_nudging_would_earn(tmp_path: Path) -> None:
     world = make_world(write_model(tmp_path / "model"))
     with running(world.app) as api, closing(Client(api, world.keys["all"])) as client:
