@@ -7,7 +7,6 @@ The format is https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.ht
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -16,6 +15,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from cartwise.model.logistic import log_odds_of
 from cartwise.model.regression import Regression, on_log_scale
 
 Array = NDArray[np.float64]
@@ -45,7 +45,7 @@ def regression_trees(
     added = np.round(added - means, _DIGITS)
     kept = [int(feature) for feature in np.flatnonzero(np.any(added * bins.carts, axis=0))] or [0]
     rate = parameters["base_score"]
-    beyond = regression.intercept + means.sum() - math.log(rate / (1.0 - rate))
+    beyond = regression.intercept + means.sum() - log_odds_of(rate)
     added[:, kept[0]] += np.round(beyond, _DIGITS)
     weight = rate * (1.0 - rate) * np.maximum(bins.carts, 1.0)
     trees = [

@@ -1,5 +1,6 @@
 """Logistic regression by Newton's method: for calibration and for the baseline of that name."""
 
+import math
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,11 @@ def probability_of(margin: Array) -> Array:
     """The logistic function, for log-odds of any size."""
     decay = np.exp(-np.abs(margin))
     return np.where(margin >= 0, 1.0, decay) / (1.0 + decay)
+
+
+def log_odds_of(probability: float) -> float:
+    """The inverse of :func:`probability_of`, of one probability that is neither 0 nor 1."""
+    return math.log(probability / (1.0 - probability))
 
 
 def fit_logistic(features: Array, target: Array, *, ridge: float) -> Array:

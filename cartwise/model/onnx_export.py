@@ -8,7 +8,6 @@ are float32 in both, so every vector takes the same path to the same leaves.
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ import xgboost as xgb
 from onnx import TensorProto, helper
 
 from cartwise.model.bundle import INPUT, OUTPUT
+from cartwise.model.logistic import log_odds_of
 
 _ML_DOMAIN: Final = "ai.onnx.ml"
 # The oldest versions that hold what is used here: the widest choice of runtimes can read them.
@@ -91,5 +91,4 @@ def _nodes(tree_id: int, tree: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _base_margin(base_score: str) -> float:
     """XGBoost writes the base score as a probability in brackets; margins add up in log-odds."""
-    probability = float(base_score.strip("[]"))
-    return math.log(probability / (1.0 - probability))
+    return log_odds_of(float(base_score.strip("[]")))

@@ -12,7 +12,7 @@ from cartwise.model.logistic import fit_logistic, probability_of
 Array = NDArray[np.float64]
 
 REGRESSION_CARTS: Final = 100_000
-"""More carts tell a regression nothing new."""
+"""So many are fitted on where there are more: it bounds memory."""
 
 _RIDGE: Final = 10.0
 _LARGEST_Z: Final = 8.0
